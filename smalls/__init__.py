@@ -1,0 +1,1 @@
+"""smalls: a database deployment step for projects with Peewee models."""
