@@ -1,0 +1,94 @@
+"""Checksums of migration files: of the raw bytes, and of the source without what does not matter.
+
+Line ends, trailing blanks, blank lines and comments do not change what a migration does, so two files
+that differ only in these are the same migration. The normal form is of the tokens, never of the text:
+a `#` inside a string is kept.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import tokenize
+from dataclasses import dataclass
+from functools import cached_property
+
+_SCHEME = "1"
+_STRING_START = frozenset({"FSTRING_START", "TSTRING_START"})
+_STRING_END = frozenset({"FSTRING_END", "TSTRING_END"})
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def normalise(source: bytes) -> bytes:
+    """Return the source's normal form; a source that cannot be tokenised is its own normal form.
+
+    The result is the same on every supported Python: of the tokens only the places of comments and of
+    strings over several lines are used, which all versions agree on.
+    """
+    try:
+        encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
+        text = source.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
+        tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
+    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
+        return source
+    comments = {token.start[0]: token.start[1] for token in tokens if token.type == tokenize.COMMENT}
+    inside = _rows_that_end_in_a_string(tokens)
+    lines: list[str] = []
+    for row, whole in enumerate(text.split("\n"), start=1):
+        line = whole if row in inside else whole[: comments.get(row)].rstrip()
+        if line or row in inside:
+            lines.append(line)
+    return "\n".join(lines).encode()
+
+
+def _rows_that_end_in_a_string(tokens: list[tokenize.TokenInfo]) -> set[int]:
+    rows: set[int] = set()
+    opened: list[int] = []
+    for token in tokens:
+        name = tokenize.tok_name[token.type]
+        if name in _STRING_START:
+            opened.append(token.start[0])
+        elif name in _STRING_END:
+            rows.update(range(opened.pop(), token.end[0]))
+        elif name == "STRING":
+            rows.update(range(token.start[0], token.end[0]))
+    return rows
+
+
+@dataclass(frozen=True)
+class Checksum:
+    """A file's checksums; the normal one is worked out only when it is asked for."""
+
+    source: bytes
+
+    @cached_property
+    def raw(self) -> str:
+        """SHA-256 of the bytes."""
+        return _digest(self.source)
+
+    @cached_property
+    def normal(self) -> str:
+        """SHA-256 of the normal form."""
+        return _digest(normalise(self.source))
+
+    def recorded(self, accepted: str | None = None) -> str:
+        """Return the text to keep in the history: this file, after all that was `accepted` before."""
+        own = f"{_SCHEME}:{self.raw}:{self.normal}"
+        before = [entry for entry in (accepted or "").split() if entry != own]
+        return " ".join([*before, own])
+
+    def matches(self, recorded: str | None) -> bool:
+        """Tell whether `recorded` accepts this file.
+
+        Nothing recorded (a row that another tool wrote) accepts any file. Raw bytes are compared first,
+        so that the normal form is worked out only for a file that was touched.
+        """
+        if not recorded:
+            return True
+        entries = [entry.split(":") for entry in recorded.split()]
+        if any(self.raw in entry[1:2] for entry in entries):
+            return True
+        return any(entry[0] == _SCHEME and self.normal in entry[2:3] for entry in entries)
