@@ -1,0 +1,58 @@
+"""Immutable, comparable mappings of plain JSON values: what the pure core keeps where keys are open-ended."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+TAG = "is"
+"""The key that names a value's class in JSON (see `smalls.codec`); no `Attrs` may use it."""
+
+
+class Attrs(Mapping[str, Any]):
+    """A frozen mapping from names to plain values: None, booleans, numbers, strings, tuples, `Attrs`.
+
+    Lists become tuples and dictionaries `Attrs`, all the way down, so that two equal values are
+    interchangeable and hashable. Order does not count. Raises `TypeError` for anything that JSON cannot hold.
+    """
+
+    __slots__ = ("_values",)
+    _values: dict[str, Any]
+
+    def __init__(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        merged = {**(values or {}), **more}
+        if TAG in merged or not all(isinstance(name, str) for name in merged):
+            raise TypeError(f"keys must be strings other than {TAG!r}: {sorted(map(str, merged))}")
+        self._values = {name: freeze(merged[name]) for name in sorted(merged)}
+
+    def __getitem__(self, name: str) -> Any:
+        return self._values[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __eq__(self, other: object) -> bool:
+        return self._values == other._values if isinstance(other, Attrs) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._values.items()))
+
+    def __repr__(self) -> str:
+        return f"Attrs({self._values!r})"
+
+
+NO_ATTRS = Attrs()
+
+
+def freeze(value: Any) -> Any:
+    """Return `value` as an immutable plain value; raises `TypeError` for what JSON cannot hold."""
+    if value is None or isinstance(value, (bool, int, float, str, Attrs)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return tuple(freeze(item) for item in value)
+    if isinstance(value, Mapping):
+        return Attrs(value)
+    raise TypeError(f"not a plain value: {value!r} ({type(value).__name__})")
