@@ -150,10 +150,16 @@ class Table:
         if old is None:
             return self.with_(**{attribute: [*members, new]})
         if old not in members:
-            raise StateError(f"table {self.key} has no {old!r} among its {attribute}")
+            raise StateError(self._missing(attribute, members, old))
         at = members.index(old)
         members[at : at + 1] = [] if new is None else [new]
         return self.with_(**{attribute: members})
+
+    def _missing(self, attribute: str, members: Iterable[Any], old: Any) -> str:
+        named = getattr(old, "name", "")
+        there = [item for item in members if named and getattr(item, "name", "") == named]
+        found = f"the migrations before make it {there[0]!r}" if there else "there is none such"
+        return f"table {self.key}, {attribute}: expected {old!r}; {found}"
 
     def rename_columns(self, mapping: Mapping[str, str]) -> Table:
         """Return the table with columns renamed wherever they are named (not inside SQL text)."""
