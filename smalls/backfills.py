@@ -1,0 +1,109 @@
+"""Which value rows get where a column must not be null; on the way forward nothing is made up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from smalls.hints import NO_HINTS, Ask, DiffWarning, Hints, Question, label
+from smalls.schema import Sql, Unique
+
+if TYPE_CHECKING:
+    from smalls.operations import Value
+    from smalls.schema import Column, Table, Type
+
+_ZERO = "00000000-0000-0000-0000-000000000000"
+_BLANKS: dict[str, Value] = {
+    "boolean": False,
+    "smallint": 0,
+    "integer": 0,
+    "bigint": 0,
+    "real": 0,
+    "double": 0,
+    "decimal": 0,
+    "char": "",
+    "varchar": "",
+    "text": "",
+    "uuid": _ZERO,
+    "date": "1970-01-01",
+    "time": "00:00:00",
+    "datetime": "1970-01-01 00:00:00",
+    "timestamptz": "1970-01-01 00:00:00+00:00",
+    "json": "{}",
+    "jsonb": "{}",
+    "hstore": "",
+    "blob": "",
+    "array": "{}",
+}
+
+
+def blank(type_: Type) -> Value:
+    """Return an empty value of the type, None if it has none that every engine takes."""
+    return _BLANKS.get(type_.kind)
+
+
+@dataclass
+class Backfills:
+    """Finds backfills for one diff; `warnings` collects the columns for which there is none."""
+
+    hints: Hints = NO_HINTS
+    ask: Ask | None = None
+    app: str = ""
+    warnings: list[DiffWarning] = field(default_factory=list)
+
+    def forward(self, table: Table, column: Column) -> Value:
+        """Return what rows get in `column` of `table` on the way forward.
+
+        In this order: a hint, the field's literal Python default (unless values must differ), the database's
+        default, an answer. None, with a warning, if all fail.
+        """
+        for path, value in self.hints.backfills:
+            if path.means_column(table, column.name, self.app):
+                return value
+        if column.filled and column.default is None:
+            return None
+        known = _literal(column) if not _distinct(table, column.name) else None
+        if known is None and column.default is not None:
+            return Sql(column.default)
+        return known if known is not None else self._ask(table, column)
+
+    def back(self, table: Table, column: Column) -> Value:
+        """Return what rows get in a column that comes back not null: its old default, or something empty.
+
+        The way back must not fail for want of a value that nobody has any more. None where values must
+        differ or refer to rows: nothing can be made up there.
+        """
+        refers = any(column.name in fk.columns for fk in table.foreign_keys)
+        if column.null or column.filled or refers or _distinct(table, column.name):
+            return None
+        known = _literal(column)
+        return blank(column.type) if known is None else known
+
+    def _ask(self, table: Table, column: Column) -> Value:
+        path = ".".join(filter(None, (self.app, label(table), column.name)))
+        hint = f"--backfill {path}=VALUE"
+        if self.ask is not None:
+            answer = self.ask(Question("backfill", str(table.key), column.name, (), hint))
+            if answer is not None:
+                return answer
+        self.warnings.append(
+            DiffWarning(
+                "backfill-missing",
+                f"{table.key}.{column.name} becomes not null and rows that are there have no value for it; "
+                "on a table with rows this will fail",
+                hint,
+            )
+        )
+        return None
+
+
+def _literal(column: Column) -> Value:
+    value: Value = column.python.get("default")
+    return value if isinstance(value, (bool, int, float, str)) else None
+
+
+def _distinct(table: Table, name: str) -> bool:
+    """Whether no two rows may have the same value there."""
+    unique = [item.columns for item in table.constraints if isinstance(item, Unique)]
+    unique += [index.columns for index in table.indexes if index.unique]
+    return (name,) in (table.primary_key, *unique)
