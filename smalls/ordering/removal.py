@@ -2,93 +2,117 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from smalls.operations import DropConstraint, DropIndex, Operation
 from smalls.ordering.frame import ColumnKey, Frame, IndexKey
-from smalls.schema import Check, ForeignKey
+from smalls.schema import Check, ForeignKey, Unique, columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
-    from smalls.schema import Constraint, Table, TableKey
+    from smalls.schema import Constraint, Index, Table, TableKey
+
+Lost: TypeAlias = "Mapping[TableKey, list[tuple[str, ...]]]"
+"""Columns of the indexes and unique constraints that come off, by their table's new key."""
 
 
 def removals(frame: Frame) -> list[Operation]:
     """Return the drops that come first: foreign keys, then other constraints, then indexes.
 
     It is what the new schema has not, or has otherwise; what stands on columns or keys that change under it
-    (it comes back at the end); and what dropped tables hold under names that are wanted elsewhere.
+    (it comes back at the end); and what dropped tables hold in the way of others.
     """
-    constraints, indexes = _of_dropped_tables(frame)
+    names = {(table.schema, name) for table in frame.new.tables.values() for name in _object_names(table)}
+    indexes: list[Operation] = []
+    others: list[Operation] = []
+    keys: list[Operation] = []
     lost: dict[TableKey, list[tuple[str, ...]]] = {}
-    for was, key in frame.tables.items():
-        for index, later in zip(frame.old.tables[was].indexes, frame.middle.tables[key].indexes, strict=True):
-            if _index_goes(frame, key, later.name):
-                indexes.append(DropIndex(was, index))
-                lost.setdefault(key, []).append(later.columns)
-        for constraint, after in _constraints(frame, was, key):
-            if not isinstance(after, ForeignKey) and _goes(frame, key, after):
-                constraints.append(DropConstraint(was, constraint))
-                lost.setdefault(key, []).append(getattr(after, "columns", ()))
-    keys = [
-        DropConstraint(was, constraint)
-        for was, key in frame.tables.items()
-        for constraint, after in _constraints(frame, was, key)
-        if isinstance(after, ForeignKey) and _key_goes(frame, key, after, lost)
-    ]
-    keys += [drop for drop in constraints if isinstance(drop.constraint, ForeignKey)]
-    return [*keys, *(drop for drop in constraints if drop not in keys), *indexes]
+    for before, middle in _tables(frame):
+        for index, later in zip(before.indexes, middle.indexes, strict=True):
+            if _blocks(frame, middle, index.name, names) or _index_goes(frame, middle, later):
+                indexes.append(DropIndex(before.key, index))
+                lost.setdefault(middle.key, []).append(later.columns)
+        for item, after in _constraints(before, middle, Check, Unique):
+            if _blocks(frame, middle, item.name, names) or _constraint_goes(frame, middle, after):
+                others.append(DropConstraint(before.key, item))
+                lost.setdefault(middle.key, []).append(columns_of(after))
+    for before, middle in _tables(frame):
+        for item, after in _constraints(before, middle, ForeignKey):
+            if _blocks(frame, middle, item.name, names) or _key_goes(frame, middle, after, lost):
+                keys.append(DropConstraint(before.key, item))
+    return [*keys, *others, *indexes]
 
 
-def _constraints(frame: Frame, was: TableKey, key: TableKey) -> Iterator[tuple[Constraint, Constraint]]:
-    """Pair each constraint with what the renames make of it: they keep the order."""
-    return zip(frame.old.tables[was].constraints, frame.middle.tables[key].constraints, strict=True)
+def _constraints(before: Table, middle: Table, *kinds: type[Any]) -> list[tuple[Any, Any]]:
+    pairs = zip(before.constraints, middle.constraints, strict=True)
+    return [(item, after) for item, after in pairs if isinstance(after, kinds)]
 
 
-def _index_goes(frame: Frame, key: TableKey, name: str) -> bool:
-    index = frame.middle.tables[key].index(name)
-    if IndexKey(key, name) in frame.index_renames:
-        return False
-    return index not in frame.new.tables[key].indexes or frame.upset(key, index)
-
-
-def _goes(frame: Frame, key: TableKey, constraint: Constraint) -> bool:
-    if constraint not in frame.new.tables[key].constraints:
-        return True
-    changed = [name for table, name in frame.recast if table == key]
-    return isinstance(constraint, Check) and any(name in constraint.sql for name in changed)
-
-
-def _key_goes(frame: Frame, key: TableKey, fk: ForeignKey, lost: dict[TableKey, list[tuple[str, ...]]]) -> bool:
-    ends = [*(ColumnKey(key, n) for n in fk.columns), *(ColumnKey(fk.ref_table, n) for n in fk.ref_columns)]
-    return (
-        fk not in frame.new.tables[key].constraints
-        or fk.ref_table not in frame.new.tables
-        or not frame.retyped.isdisjoint(ends)
-        or fk.ref_table in frame.rekeyed
-        # an engine may lean on the index of either end
-        or (key in frame.rekeyed and not set(fk.columns).isdisjoint(frame.middle.tables[key].primary_key))
-        or any(columns[: len(fk.columns)] == fk.columns for columns in lost.get(key, ()))
-        or any(columns[: len(fk.ref_columns)] == fk.ref_columns for columns in lost.get(fk.ref_table, ()))
-    )
-
-
-def _of_dropped_tables(frame: Frame) -> tuple[list[DropConstraint], list[DropIndex]]:
-    wanted = {(table.schema, name) for table in frame.new.tables.values() for name in _object_names(table)}
-    dropped = [frame.old.tables[key] for key in sorted(frame.old.tables) if key not in frame.tables]
-
-    def blocks(table: Table, name: str) -> bool:
-        return bool(name) and (table.schema, name.casefold()) in wanted
-
-    constraints = [DropConstraint(t.key, c) for t in dropped for c in t.constraints if blocks(t, c.name)]
-    return constraints, [DropIndex(t.key, i) for t in dropped for i in t.indexes if blocks(t, i.name)]
+def _tables(frame: Frame) -> list[tuple[Table, Table]]:
+    """Pair each old table with what the renames make of it: they keep every order."""
+    pairs = zip(frame.old.tables.values(), frame.middle.tables.values(), strict=True)
+    return sorted(pairs, key=lambda pair: pair[0].key)
 
 
 def _object_names(table: Table) -> Iterator[str]:
-    for item in (*table.indexes, *table.constraints):
-        if item.name:
-            yield item.name.casefold()
+    return (item.name.casefold() for item in (*table.indexes, *table.constraints))
+
+
+def _stays(frame: Frame, middle: Table) -> Table | None:
+    """Return what becomes of the table, None if it is dropped."""
+    return frame.new.tables.get(middle.key)
+
+
+def _blocks(frame: Frame, middle: Table, name: str, wanted: set[tuple[str, str]]) -> bool:
+    """Whether something of a dropped table has a name that is wanted elsewhere in the schema."""
+    return bool(name) and _stays(frame, middle) is None and (middle.schema, name.casefold()) in wanted
+
+
+def _index_goes(frame: Frame, middle: Table, index: Index) -> bool:
+    after = _stays(frame, middle)
+    if after is None or IndexKey(middle.key, index.name) in frame.index_renames:
+        return False
+    return index not in after.indexes or frame.upset(middle.key, index)
+
+
+def _constraint_goes(frame: Frame, middle: Table, constraint: Constraint) -> bool:
+    after = _stays(frame, middle)
+    if after is None or constraint not in after.constraints:
+        return after is not None
+    changed = [name for table, name in frame.recast if table == middle.key]
+    return isinstance(constraint, Check) and any(name in constraint.sql for name in changed)
+
+
+def _key_goes(frame: Frame, middle: Table, fk: ForeignKey, lost: Lost) -> bool:
+    after = _stays(frame, middle)
+    if fk.ref_table in frame.new.tables and _target_changes(frame, fk, lost):
+        return True
+    if after is None:
+        return False
+    return (
+        fk not in after.constraints
+        or (fk.ref_table in frame.middle.tables and fk.ref_table not in frame.new.tables)
+        or not frame.retyped.isdisjoint(ColumnKey(middle.key, name) for name in fk.columns)
+        # an engine may lean on the index of the referring columns
+        or (middle.key in frame.rekeyed and not set(fk.columns).isdisjoint(middle.primary_key))
+        or _leads(lost.get(middle.key, []), fk.columns)
+    )
+
+
+def _target_changes(frame: Frame, fk: ForeignKey, lost: Lost) -> bool:
+    """Whether what the key refers to changes too much to be referred to meanwhile."""
+    target = frame.new.tables[fk.ref_table]
+    return (
+        fk.ref_table in frame.rekeyed
+        or any(target.find(name) is None for name in fk.ref_columns)
+        or not frame.retyped.isdisjoint(ColumnKey(fk.ref_table, name) for name in fk.ref_columns)
+        or _leads(lost.get(fk.ref_table, []), fk.ref_columns)
+    )
+
+
+def _leads(indexes: list[tuple[str, ...]], columns: tuple[str, ...]) -> bool:
+    return any(held[: len(columns)] == columns for held in indexes)
 
 
 def still_supports(frame: Frame, fk: ForeignKey) -> bool:

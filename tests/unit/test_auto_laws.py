@@ -1,0 +1,84 @@
+"""Laws that hold for any two schemas and any edits of them."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from smalls.differ import diff
+from smalls.hints import Hints, Question
+from smalls.operations import apply_all, from_dict, reverse, to_dict
+from smalls.schema import Schema
+from tests.strategies import Step, schemas, walks
+
+few = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+
+
+def first(question: Question) -> str | None:
+    """Answer yes to the likeliest."""
+    return question.options[0] if question.options else None
+
+
+@few
+@given(schemas(), schemas(), st.sampled_from([None, first]))
+def test_the_difference_leads_from_one_schema_to_the_other_and_back(a, b, ask):
+    """apply(diff(a, b), a) == b, and the inverses in reverse order lead back."""
+    operations = diff(a, b, ask=ask).operations
+    assert apply_all(operations, a) == b
+    assert apply_all(reverse(operations), b) == a
+
+
+@few
+@given(schemas())
+def test_a_schema_does_not_differ_from_itself(a):
+    """diff(a, a) is empty, also when the tables and columns come in another order."""
+    assert diff(a, a).operations == ()
+    shuffled = Schema(t.with_(columns=t.columns[::-1]) for t in reversed(list(a.tables.values())))
+    assert diff(a, shuffled).operations == ()
+
+
+@few
+@given(schemas(), schemas(), st.sampled_from([None, first]))
+def test_each_operation_is_undone_by_its_inverse(a, b, ask):
+    """inverse∘apply is the identity, operation by operation."""
+    state = a
+    for operation in diff(a, b, ask=ask).operations:
+        after = operation.apply(state)
+        assert operation.inverse().apply(after) == state
+        assert operation.reversible
+        state = after
+
+
+@few
+@given(schemas(), schemas())
+def test_operations_and_schemas_survive_json(a, b):
+    """Nothing is lost through JSON, what only Python knows included."""
+    operations = diff(a, b, ask=first).operations
+    again = from_dict(json.loads(json.dumps(to_dict(operations))))
+    assert again == operations
+    assert to_dict(again) == to_dict(operations)
+    assert Schema.from_dict(json.loads(json.dumps(b.to_dict()))).to_dict() == b.to_dict()
+
+
+@few
+@given(schemas(), schemas())
+def test_the_order_of_tables_does_not_change_the_difference(a, b):
+    """Same schemas, same operations, in whatever order their tables were given."""
+    backwards = [Schema(reversed(list(schema.tables.values()))) for schema in (a, b)]
+    assert diff(a, b, ask=first) == diff(*backwards, ask=first)
+
+
+@settings(few, max_examples=60)
+@given(walks(length=20))
+def test_twenty_successive_edits(steps: list[Step]):
+    """Twenty differences in a row, with their hints, sum up to the twentieth schema, and back to nothing."""
+    state, done = Schema(), []
+    for step in steps:
+        found = diff(state, step.schema, hints=Hints.parse(step.renames if state != step.schema else ()))
+        done += found.operations
+        state = apply_all(found.operations, state)
+        assert state == step.schema, step.what
+    assert apply_all(done, Schema()) == steps[-1].schema
+    assert apply_all(reverse(done), state) == Schema()
