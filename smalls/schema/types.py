@@ -22,6 +22,9 @@ class Type:
     kind: str
     params: Attrs = NO_ATTRS
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "params", Attrs(self.params))
+
     def get(self, name: str, default: Any = None) -> Any:
         """Return the parameter `name`, or `default`."""
         return self.params.get(name, default)

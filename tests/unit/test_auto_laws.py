@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from smalls.differ import diff
 from smalls.hints import Hints, Question
 from smalls.operations import apply_all, from_dict, reverse, to_dict
-from smalls.schema import Schema
-from tests.strategies import Step, schemas, walks
+from smalls.schema import Schema, Unique
+from tests.strategies import KEY_TYPES, Step, schemas, walks
 
 few = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -82,3 +82,37 @@ def test_twenty_successive_edits(steps: list[Step]):
         assert state == step.schema, step.what
     assert apply_all(done, Schema()) == steps[-1].schema
     assert apply_all(reverse(done), state) == Schema()
+
+
+def _unique_names(names: list[object]) -> bool:
+    return len(names) == len(set(names))
+
+
+def _acceptable(schema: Schema) -> None:
+    """Assert what every database demands of every intermediate state."""
+    tables = schema.tables.values()
+    assert _unique_names([(t.schema, t.name.casefold()) for t in tables])
+    assert _unique_names([(t.schema, i.name.casefold()) for t in tables for i in t.indexes])
+    assert _unique_names([(t.schema, c.name.casefold()) for t in tables for c in t.constraints if c.name])
+    for table in tables:
+        assert table.columns
+        assert not table.unknown_columns()
+        assert _unique_names([name.casefold() for name in table.column_names])
+        for fk in table.foreign_keys:
+            target = schema.table(fk.ref_table)
+            uniques = [c.columns for c in target.constraints if isinstance(c, Unique)]
+            assert fk.ref_columns in (target.primary_key, *uniques)
+            for name, ref in zip(fk.columns, fk.ref_columns, strict=True):
+                wanted = target.column(ref).type
+                assert table.column(name).type in (wanted, KEY_TYPES.get(wanted.kind))
+
+
+@few
+@given(schemas(), schemas(), st.sampled_from([None, first]))
+def test_every_state_on_the_way_is_one_that_a_database_accepts(a, b, ask):
+    """Forward and back, no name is taken twice and no foreign key lacks its target, at any step."""
+    operations = diff(a, b, ask=ask).operations
+    state = a
+    for operation in (*operations, *reverse(operations)):
+        state = operation.apply(state)
+        _acceptable(state)
