@@ -1,7 +1,7 @@
 """Which table, and which column, of the old schema is which of the new: by name, by hint, by asking.
 
-Nothing is taken for a rename on likeness alone. Likeness, scored table by table, only chooses what to ask;
-unasked, a likely rename becomes drop + add, with a warning that says how to say otherwise.
+Nothing but a change of case is taken for a rename on likeness alone. Likeness, scored table by table, only
+chooses what to ask; unasked, a likely rename becomes drop + add, with a warning that says how to say otherwise.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
     from smalls.schema import Column, Schema, Table, TableKey
 
-LIKELY = 0.4
-"""The score from which on two tables or columns are worth a question."""
+LIKELY_TABLE, LIKELY_COLUMN = 0.45, 0.35
+"""The scores from which on two tables, or two columns of one table, are worth a question."""
 
 Key = TypeVar("Key", bound="TableKey | str")
 
@@ -76,7 +76,7 @@ class _Matcher:
             question = Question("rename_table", "", str(key), tuple(map(str, likely)), hint)
             return self._choose(question, likely)
 
-        pairs |= _by_likeness(gone, come, score, choose)
+        pairs |= _by_likeness(gone, come, score, LIKELY_TABLE, choose)
         return {was: pairs[was] for was in sorted(pairs)}
 
     def _hinted_tables(self) -> dict[TableKey, TableKey]:
@@ -107,7 +107,7 @@ class _Matcher:
             hint = f"--rename {self._path(new)}.{likely[0]}={name}"
             return self._choose(Question("rename_column", str(new.key), name, tuple(likely), hint), likely)
 
-        return pairs | _by_likeness(gone, come, score, choose)
+        return pairs | _by_likeness(gone, come, score, LIKELY_COLUMN, choose)
 
     def _hinted_columns(self, old: Table, new: Table) -> dict[str, str]:
         pairs: dict[str, str] = {}
@@ -149,15 +149,28 @@ def _within(path: Path, table: Table, app: str) -> bool:
 
 
 def _same(old: Iterable[Key], new: Iterable[Key], pairs: Mapping[Key, Key]) -> dict[Key, Key]:
+    """Pair what has one name, and then what has one but for its case, where that leaves no choice."""
+    gone = [key for key in old if key not in pairs]
     taken = set(pairs.values())
-    targets = set(new)
-    return {key: key for key in old if key in targets and key not in pairs and key not in taken}
+    come = {key for key in new if key not in taken}
+    same = {key: key for key in gone if key in come}
+    gone, come = [key for key in gone if key not in same], come.difference(same)
+    for key in gone:
+        twins = [other for other in come if _folded(other) == _folded(key)]
+        if len(twins) == 1 and sum(_folded(other) == _folded(key) for other in gone) == 1:
+            same[key] = twins[0]
+    return same
+
+
+def _folded(key: TableKey | str) -> tuple[str, ...]:
+    return (key.casefold(),) if isinstance(key, str) else (key.schema, key.name.casefold())
 
 
 def _by_likeness(
     gone: list[Key],
     come: list[Key],
     score: Callable[[Key, Key], float],
+    likely_from: float,
     choose: Callable[[Key, list[Key]], Key | None],
 ) -> dict[Key, Key]:
     """Put the likeliest pairs to `choose` first, so that no weaker likeness takes what a stronger one wants."""
@@ -165,7 +178,7 @@ def _by_likeness(
     best = {key: max((scores[was, key] for was in gone), default=0.0) for key in come}
     pairs: dict[Key, Key] = {}
     for key in sorted(come, key=lambda key: (-best[key], come.index(key))):
-        likely = [was for was in gone if was not in pairs and scores[was, key] >= LIKELY]
+        likely = [was for was in gone if was not in pairs and scores[was, key] >= likely_from]
         likely.sort(key=lambda was: (-scores[was, key], gone.index(was)))
         chosen = choose(key, likely) if likely else None
         if chosen is not None:
