@@ -326,3 +326,10 @@ class TerminatedRunError(InterruptedRunError):
 
     code = "SML-TERMINATED"
     exit_code = Exit.TERMINATED
+
+
+class RunTimeoutError(TerminatedRunError):
+    """The run's own deadline (SMALLS_RUN_TIMEOUT) passed."""
+
+    code = "SML-RUN-TIMEOUT"
+    hint = "Run again to go on, or raise SMALLS_RUN_TIMEOUT (seconds)."
