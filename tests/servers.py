@@ -184,16 +184,23 @@ def end_run(folder: Path) -> None:
     """Stop every server that the run started, and remove its folder."""
     for record in folder.glob("*.server"):
         stop(Server(**json.loads(record.read_text())))
+    for record in sorted(folder.glob("*.undo"), key=os.path.getmtime, reverse=True):
+        docker(*json.loads(record.read_text()))
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def stop(found: Server) -> None:
     """Stop a server at once; its data are not kept."""
     if found.container:
-        _docker("rm", "--force", "--volumes", found.container)
+        docker("rm", "--force", "--volumes", found.container)
     if found.pid:
         with contextlib.suppress(ProcessLookupError):
             os.kill(found.pid, signal.SIGQUIT if found.engine.startswith("postgres") else signal.SIGKILL)
+
+
+def at_end(name: str, *words: str) -> None:
+    """Have `docker WORDS` run when this test run ends, or is killed."""
+    (run_folder() / f"{name}.undo").write_text(json.dumps(words))
 
 
 def run_folder() -> Path:
@@ -387,7 +394,7 @@ def _container(engine: str) -> Server | None:
     memory = [f"--tmpfs={folder}" for folder in DATA.get(kind, MYSQL_DATA)]
     ports = ["-c", f"port={port}"] if kind == "postgres" else [f"--port={port}"]
     how = ["--detach", "--rm", "--network=host", f"--name={name}", f"--env={variable}", *memory]
-    done = _docker("run", *how, image, *OPTIONS[kind], *ports, env={variable: password})
+    done = docker("run", *how, image, *OPTIONS[kind], *ports, env={variable: password})
     if done.returncode:
         raise UnavailableError(f"docker run {image} failed: {done.stderr.strip()}")
     user = "postgres" if kind == "postgres" else "root"
@@ -397,15 +404,16 @@ def _container(engine: str) -> Server | None:
 @functools.cache
 def have_docker() -> bool:
     """Tell whether a Docker engine answers."""
-    return shutil.which("docker") is not None and _docker("info").returncode == 0
+    return shutil.which("docker") is not None and docker("info").returncode == 0
 
 
 def have_image(image: str) -> bool:
     """Tell whether an image is on this machine; nothing is pulled."""
-    return have_docker() and _docker("image", "inspect", image).returncode == 0
+    return have_docker() and docker("image", "inspect", image).returncode == 0
 
 
-def _docker(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+def docker(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    """Run the docker client to its end."""
     environment = {**os.environ, **(env or {})}
     return subprocess.run(["docker", *words], capture_output=True, text=True, check=False, env=environment)
 
