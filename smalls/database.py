@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import threading
 from pathlib import Path
@@ -184,6 +185,27 @@ class WorkSession:
             cursor = self.database.execute_sql(sql, tuple(params) or None)
             return list(cursor.fetchall()) if cursor.description else []
 
+    def records(self, sql: str) -> tuple[tuple[str, ...], list[dict[str, Any]]]:
+        """Run one query and return its column names, and its rows by column name."""
+        with self._stop.statement():
+            cursor = self.database.execute_sql(sql)
+            names = tuple(column[0] for column in cursor.description)
+            return names, [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+    def raw_query(self, sql: str, params: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement past everything: for locks, whatever a stop or a migration's hooks want."""
+        cursor = self.raw.cursor()
+        try:
+            cursor.execute(sql, tuple(params) or None)
+            return list(cursor.fetchall()) if cursor.description else []
+        finally:
+            cursor.close()
+
+    @property
+    def session_setup(self) -> list[str]:
+        """The statements that every session of the run is set up with, the role's and schema's aside."""
+        return [statement for statement in self._set_up if "ROLE" not in statement]
+
     def cancel(self) -> None:
         """Cancel the statement that this session is running; called from another thread."""
         if not self.dialect.has_sessions:
@@ -215,12 +237,9 @@ class WorkSession:
 
     def close(self) -> None:
         """Close the connection, whatever state it is in."""
-        try:
+        with contextlib.suppress(Exception):  # a broken connection raises whatever it likes
             self.raw.close()
-        except Exception:  # noqa: BLE001 -- a broken connection raises whatever it likes
-            pass
-        finally:
-            self.database.dispose()
+        self.database.dispose()
 
     def detach(self) -> None:
         """Close, and give the project's object its own behaviour back."""
@@ -269,7 +288,7 @@ def wait_for(work: WorkSession, location: Location, emit: Emit, clock: Clock, st
         stop.check()
         try:
             work.connect()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- whatever the driver raises is told apart below
             trouble = work.dialect.trouble(error)
             _give_up(trouble, error, location)
             if clock.monotonic() >= deadline:

@@ -21,12 +21,13 @@ from smalls.errors import (
     UnfinishedMigrationError,
     UsageError,
 )
-from smalls.model import Edited, HistoryRow, Kind, Migration, OnNewer, OutOfOrder, Policies, Unfinished
+from smalls.model import Edited, HistoryRow, Kind, OnNewer, OutOfOrder, Policies, Unfinished
 from smalls.versions import at_least, later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from smalls.migration import Migration
     from smalls.model import Revision
 
 

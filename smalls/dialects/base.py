@@ -31,6 +31,7 @@ class Trouble(Enum):
     LOCKED = "a table or the database is locked by another session"
     DEADLOCK = "the server broke a deadlock"
     CANCELLED = "the statement was cancelled"
+    NO_TABLE = "it has no such table"
     OTHER = "it said no"
 
     @property
@@ -130,8 +131,11 @@ class Dialect(Protocol):
     def begin(self, query: Query, mark: str) -> None:
         """Open a transaction for one migration, marked so that `is_ours` knows it again."""
 
-    def is_ours(self, query: Query, connection: Any, mark: str) -> bool:
+    def is_ours(self, query: Query, mark: str) -> bool:
         """Tell whether the transaction that `begin` opened is still open."""
+
+    def in_transaction(self, connection: Any) -> bool:
+        """Tell whether a driver's connection is inside a transaction."""
 
     def must_leave(self, sql: str) -> bool:
         """Tell whether a statement cannot run inside a transaction."""

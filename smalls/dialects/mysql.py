@@ -35,6 +35,7 @@ _CODES = {
     1227: Trouble.PERMISSION,
     1290: Trouble.READ_ONLY,
     1836: Trouble.READ_ONLY,
+    1146: Trouble.NO_TABLE,
     1927: Trouble.LOST,
     2006: Trouble.LOST,
     2013: Trouble.LOST,
@@ -113,9 +114,13 @@ class MysqlDialect:
         """Open a transaction, for our own rows only."""
         query("BEGIN")
 
-    def is_ours(self, query: Query, connection: Any, mark: str) -> bool:  # noqa: ARG002
+    def is_ours(self, query: Query, mark: str) -> bool:  # noqa: ARG002
         """Tell that it is: no migration's code runs inside."""
         return True
+
+    def in_transaction(self, connection: Any) -> bool:
+        """Tell by the status flag of the last answer (SERVER_STATUS_IN_TRANS = 1)."""
+        return bool(getattr(connection, "server_status", 0) & 1)
 
     def must_leave(self, sql: str) -> bool:  # noqa: ARG002
         """Tell that nothing must: there is no transaction to leave."""

@@ -28,6 +28,8 @@ _STATES = {
     "57014": Trouble.CANCELLED,
     "42501": Trouble.PERMISSION,
     "25006": Trouble.READ_ONLY,
+    "42P01": Trouble.NO_TABLE,
+    "3F000": Trouble.NO_TABLE,
 }
 # libpq gives no SQLSTATE for a failed connection; the texts are its own and the server's.
 _TEXTS = (
@@ -135,9 +137,13 @@ class PostgresDialect:
         """Open a transaction; the mark is a setting that ends with it."""
         query(f"BEGIN; SET LOCAL smalls.migration = {self._literal(mark)}")
 
-    def is_ours(self, query: Query, connection: Any, mark: str) -> bool:  # noqa: ARG002
+    def is_ours(self, query: Query, mark: str) -> bool:
         """Tell whether the setting, and so the transaction, is still there."""
         return bool(query("SELECT current_setting('smalls.migration', true) = %s", (mark,))[0][0])
+
+    def in_transaction(self, connection: Any) -> bool:
+        """Tell by the driver's view of the session; 0 is idle in libpq and in both psycopgs."""
+        return bool(not connection.closed and connection.info.transaction_status != 0)
 
     def must_leave(self, sql: str) -> bool:
         """Tell whether PostgreSQL refuses the statement in a transaction block."""

@@ -19,6 +19,7 @@ _TEXTS = (
     ("file is not a database", Trouble.NO_DATABASE),
     ("readonly database", Trouble.PERMISSION),
     ("interrupted", Trouble.CANCELLED),
+    ("no such table", Trouble.NO_TABLE),
 )
 # https://www.sqlite.org/lang_vacuum.html, https://www.sqlite.org/pragma.html#pragma_journal_mode
 _OUTSIDE = re.compile(r"\s*(?:VACUUM\b|PRAGMA\s+(?:\w+\.)?journal_mode\s*=|(?:ATTACH|DETACH)\b)", re.IGNORECASE)
@@ -69,8 +70,12 @@ class SqliteDialect:
         """Open a transaction that holds the write lock from its start."""
         query("BEGIN IMMEDIATE")
 
-    def is_ours(self, query: Query, connection: Any, mark: str) -> bool:  # noqa: ARG002
-        """Tell whether a transaction is open; one that was ended and begun anew is seen by its statements."""
+    def is_ours(self, query: Query, mark: str) -> bool:  # noqa: ARG002
+        """Tell that it is; what ends a transaction is seen among the statements."""
+        return True
+
+    def in_transaction(self, connection: Any) -> bool:
+        """Tell by the driver's own flag."""
         return bool(connection.in_transaction)
 
     def must_leave(self, sql: str) -> bool:
