@@ -8,9 +8,6 @@
 # exec makes smalls process 1, so that it gets SIGTERM itself and its exit code is the container's.
 set -eu
 
-# A container platform may run us as any user of group 0: what we write, the next run can write too.
-umask 0002
-
 [ $# -gt 0 ] || set -- --help
 
 exec smalls "$@"
