@@ -38,7 +38,6 @@ RUN_DIR = "SMALLS_TEST_RUN_DIR"
 OWNER_PID = "SMALLS_TEST_OWNER_PID"
 START_SECONDS = 90
 CONNECT_SECONDS = 10
-HOW_TO_GET = "tests/get-servers installs what is missing (Debian, as root) and names the images to pull"
 
 
 class UnavailableError(Exception):
@@ -66,7 +65,7 @@ class Server:
     def socket_url(self, database: str) -> str:
         """Give the URL of a database through the server's Unix socket."""
         if self.socket is None:
-            raise UnavailableError(f"{self.engine} has no Unix socket on this machine; {HOW_TO_GET}")
+            raise UnavailableError(f"{self.engine} has no Unix socket on this machine")
         postgres = family(self.engine) == "postgres"
         key, port = ("host", f":{self.port}") if postgres else ("unix_socket", "")
         who = _credentials(self.user, self.password)
@@ -150,8 +149,8 @@ def _start(engine: str) -> Server:
         if found := starter(engine):
             return found
     raise UnavailableError(
-        f"no binaries of {engine} and no local Docker image {IMAGES[engine]}; {HOW_TO_GET}, "
-        f"or name a server of yours in SMALLS_TEST_{engine.upper()}"
+        f"neither its programs nor a local Docker image {IMAGES[engine]} is here, "
+        f"and SMALLS_TEST_{engine.upper()} names no server"
     )
 
 
@@ -265,15 +264,15 @@ def start_postgres(engine: str, binaries: Path, folder: Path, *options: str, hba
 
 
 def _mariadb_binaries(engine: str) -> Server | None:
-    program = shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin")
-    if not program or " 10." not in subprocess.check_output([program, "--version"], text=True):
+    program, installer = find_program("mariadbd"), find_program("mariadb-install-db")
+    if not program or not installer or " 10." not in subprocess.check_output([program, "--version"], text=True):
         return None
     folder = run_folder() / engine
     owned_folder(folder, "mysql")
     password, port = secrets.token_hex(8), free_port()
     data, sock, setup = folder / "data", folder / "sock", folder / "setup.sql"
     options = ["--no-defaults", f"--datadir={data}"]
-    install = ["mariadb-install-db", *options, "--auth-root-authentication-method=normal"]
+    install = [installer, *options, "--auth-root-authentication-method=normal"]
     _run_as("mysql", [*install, "--skip-test-db"])
     setup.write_text(
         f"ALTER USER root@localhost IDENTIFIED BY '{password}';\n"
@@ -298,7 +297,7 @@ def owned_folder(folder: Path, user: str) -> None:
         try:
             shutil.chown(folder, user, user)
         except LookupError as error:
-            raise UnavailableError(f"there is no user {user} on this machine; {HOW_TO_GET}") from error
+            raise UnavailableError(f"there is no user {user} on this machine") from error
 
 
 def _identity(user: str | None) -> dict:
@@ -335,9 +334,9 @@ def _detach(command: list, *, user: str | None = None, log: Path | None = None, 
 
 def start_pgbouncer(upstream: Server) -> Server:
     """Start PgBouncer in transaction mode before a PostgreSQL server."""
-    program = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
+    program = find_program("pgbouncer")
     if not program:
-        raise UnavailableError(f"pgbouncer is not installed; {HOW_TO_GET}")
+        raise UnavailableError("pgbouncer is not installed")
     folder = run_folder() / f"pgbouncer-{secrets.token_hex(4)}"
     owned_folder(folder, "postgres")
     port = free_port()
@@ -355,6 +354,11 @@ def start_pgbouncer(upstream: Server) -> Server:
     (run_folder() / f"{folder.name}.server").write_text(json.dumps(asdict(found)))
     await_server(found)
     return found
+
+
+def find_program(name: str) -> str | None:
+    """Find a program, also where only root's PATH leads."""
+    return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
 
 
 def free_port() -> int:
