@@ -20,7 +20,7 @@ migrate: .venv/installed ## apply the worked example in migrations/ to an embedd
 	SMALLS_LOG_FORMAT=console $(BIN)/smalls migrate
 
 test: .venv/dev-installed ## run the tests, with the servers that are there (PYTEST_ARGS=...)
-	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 $(PYTEST_ARGS)
+	$(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist worksteal $(PYTEST_ARGS)
 
 lint: .venv/dev-installed ## style, format and the layers of imports
 	$(BIN)/ruff check .

@@ -226,10 +226,18 @@ def _watch() -> None:
 
 
 def _outlive(owner: int, folder: Path) -> None:
-    while folder.exists() and Path(f"/proc/{owner}").exists():
+    while folder.exists() and _alive(owner):
         time.sleep(1)
     if folder.exists():
         end_run(folder)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 # ---- servers from binaries on this machine
