@@ -2,13 +2,14 @@
 
 import json
 import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
 
 import pytest
 
-from tests.image.conftest import ROOT
+from tests.image.conftest import NONE, ROOT
 from tests.running import wait_until
 from tests.servers import at_end, docker, run_folder
 
@@ -16,15 +17,25 @@ Compose = Callable[..., CompletedProcess]
 
 
 @pytest.fixture
-def compose(image: str, request: pytest.FixtureRequest) -> Iterator[Compose]:
+def checkout(tmp_path: Path) -> Path:
+    """Give a copy of what the Compose file needs, as in a fresh clone."""
+    for name in ("docker-compose.yml", ".env"):
+        shutil.copy(ROOT / name, tmp_path)
+    for name in ("migrations", "docker/app"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return tmp_path
+
+
+@pytest.fixture
+def compose(image: str, checkout: Path) -> Iterator[Compose]:
     """Give `compose(*words)`: docker compose as a user runs it, in a project of its own."""
     name = f"{run_folder().name}-{os.getpid()}-compose"
-    base = ("compose", "--project-name", name, "--file", str(ROOT / "docker-compose.yml"))
+    base = ("compose", "--project-name", name, "--file", str(checkout / "docker-compose.yml"))
     down = (*base, "--profile=*", "down", "--volumes", "--timeout=1", "--remove-orphans")
     at_end(name, *down)
 
-    def run(*words: str) -> CompletedProcess:
-        return docker(*base, *words, env={"SMALLS_IMAGE": image, "APP_PORT": "0"})
+    def run(*words: str, env: Mapping[str, str] = NONE) -> CompletedProcess:
+        return docker(*base, *words, env={"SMALLS_IMAGE": image, "APP_PORT": "0", **env})
 
     yield run
     docker(*down)
@@ -37,6 +48,21 @@ def test_sqlite_needs_no_set_up(compose: Compose) -> None:
     again = compose("run", "--rm", "smalls", "status", "--exit-code")
     assert again.returncode == 0, again.stderr
     assert "0002_adding_the_password_reset_count_field_to_users" in again.stdout
+
+
+def test_up_without_a_profile_is_sqlite_alone(compose: Compose) -> None:
+    """`docker compose up` runs smalls on SQLite and starts no server."""
+    up = compose("up")
+    assert up.returncode == 0, up.stderr
+    assert compose("--profile=*", "ps", "--all", "--services").stdout.split() == ["smalls"]
+
+
+def test_created_files_belong_to_the_caller(compose: Compose, checkout: Path) -> None:
+    """With SMALLS_UID, a new migration is the caller's own file in their own folder."""
+    shutil.chown(checkout / "migrations", 1234)
+    done = compose("run", "--rm", "smalls", "create", "add a thing", env={"SMALLS_UID": "1234"})
+    assert done.returncode == 0, done.stderr
+    assert (checkout / "migrations" / "0004_add_a_thing.py").stat().st_uid == 1234
 
 
 @pytest.mark.parametrize("server", ["postgres", "mysql"])
@@ -53,9 +79,9 @@ def test_app_starts_after_smalls_succeeded(compose: Compose, server: str) -> Non
     assert _state(compose, f"smalls-{server}")["ExitCode"] == 0
 
 
-def test_app_does_not_start_when_smalls_failed(compose: Compose, tmp_path: Path) -> None:
+def test_app_does_not_start_when_smalls_failed(compose: Compose, checkout: Path) -> None:
     """A database that is not there stops the roll-out before the app."""
-    override = tmp_path / "override.yml"
+    override = checkout / "override.yml"
     override.write_text("services: {smalls-postgres: {environment: {SMALLS_DB_NAME: nowhere}}}")
     up = compose("--file", str(override), "--profile=postgres", "up", "--detach")
     assert up.returncode != 0
