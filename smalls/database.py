@@ -153,7 +153,7 @@ class Wire:
         """Close it; a connection that is broken already is as good as closed."""
         try:
             self._connection.close()
-        except Exception:  # noqa: BLE001 -- every driver raises its own
+        except Exception:
             return
 
 
@@ -200,6 +200,17 @@ class WorkSession:
             return list(cursor.fetchall()) if cursor.description else []
         finally:
             cursor.close()
+
+    @property
+    def in_transaction(self) -> bool:
+        """Whether the server has a transaction open for this session, whoever opened it."""
+        return not self.database.is_closed() and self.dialect.in_transaction(self.raw)
+
+    def bound_lock_waits(self, seconds: float | None) -> None:
+        """Let a statement wait at most so long for a relation's lock; None is for ever, where that is safe."""
+        statement = self.dialect.lock_wait_bound(seconds)
+        if statement and not self.database.is_closed():
+            self.raw_query(statement)
 
     @property
     def session_setup(self) -> list[str]:
@@ -288,7 +299,7 @@ def wait_for(work: WorkSession, location: Location, emit: Emit, clock: Clock, st
         stop.check()
         try:
             work.connect()
-        except Exception as error:  # noqa: BLE001 -- whatever the driver raises is told apart below
+        except Exception as error:
             trouble = work.dialect.trouble(error)
             _give_up(trouble, error, location)
             if clock.monotonic() >= deadline:

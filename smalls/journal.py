@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 TABLE = "smalls_journal"
 STARTED, FAILED, APPLIED = "started", "failed", "applied"
+WITHDRAWN = "withdrawn"  # failed, and nothing of it took effect
 UNDO_STARTED, UNDO_FAILED, UNDONE = "undo_started", "undo_failed", "undone"
 REPAIRED, BASELINED, FAKED = "repaired", "baselined", "faked"
 _UNFINISHED = {

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from smalls.database import Wire, WorkSession
 from smalls.dialects.base import Holder, message_of
-from smalls.errors import ConnectionLostError, LockLostError, LockTimeoutError, PermissionDeniedError
+from smalls.errors import ConnectionLostError, LockLostError, LockTimeoutError, PermissionDeniedError, SmallsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +81,7 @@ class AdvisoryLock:
         while not self._stopped.wait(_KEEP_ALIVE_EVERY):
             try:
                 self._wire.query("SELECT 1")
-            except Exception as error:  # noqa: BLE001 -- any answer but a row means that the session is gone
+            except Exception as error:
                 if not self._stopped.is_set():
                     self._lost = message_of(error)
                     self._emit("lock.lost", f"The lock's session broke: {self._lost}.", lock=self.name)
@@ -286,11 +286,10 @@ def acquire(first: Lock, waiter: Waiter, emit: Emit, *, token: str | None) -> Lo
             return NoLock()
     try:
         waiter.wait("run", first.try_acquire, first.holder)
-    except LockTimeoutError:
+    except BaseException as error:
         first.release()
-        raise
-    except Exception as error:
-        first.release()
+        if isinstance(error, SmallsError) or not isinstance(error, Exception):
+            raise
         raise ConnectionLostError(
             f"The server went away while we waited for the lock: {message_of(error)}."
         ) from None

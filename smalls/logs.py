@@ -14,14 +14,12 @@ from smalls.settings import LogFormat
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
 
-    from smalls.errors import SmallsError
     from smalls.redact import Redactor
 
 _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 # The names that Google Cloud Logging and collectors after it read:
 # https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity
 _SEVERITIES = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR"}
-_ERROR_FIELDS = ("statement", "file", "line")
 _UNTOUCHED = ("timestamp", "level", "severity", "event", "run_id")
 
 
@@ -85,13 +83,6 @@ def _json_logger(log: Log, stream: TextIO) -> Any:
         ],
         wrapper_class=Lines,
     )
-
-
-def error_object(error: SmallsError) -> dict[str, Any]:
-    """Return the `error` object of a log line: code, message, hint, and where in which statement."""
-    fields = {name: error.fields[name] for name in _ERROR_FIELDS if name in error.fields}
-    also = {"also": error.fields["also"]} if "also" in error.fields else {}
-    return {"code": error.code, "message": error.message, "hint": error.hint, **fields, **also}
 
 
 def make_streams_safe() -> None:

@@ -143,8 +143,11 @@ class Dialect(Protocol):
     def before_transaction(self, query: Query) -> Callable[[], None]:
         """Prepare a session for a migration's transaction; the result restores it."""
 
-    def before_commit(self, query: Query) -> str | None:
-        """Return what is wrong with the data that is about to be committed, or None."""
+    def violations(self, query: Query) -> list[str]:
+        """Return the rows that break a foreign key, where the engine leaves finding them to us."""
+
+    def lock_wait_bound(self, seconds: float | None) -> str | None:
+        """Return the statement that bounds waits for relation locks; None where nothing is to be said."""
 
     def try_lock(self, query: Query, key: str) -> bool:
         """Take a session lock if it is free."""

@@ -78,7 +78,7 @@ class MysqlDialect:
                 hint="Unset SMALLS_DB_SCHEMA and name the database in the URL.",
                 setting="SMALLS_DB_SCHEMA",
             )
-        statements = [f"SET SESSION lock_wait_timeout = {max(1, int(settings.ddl_lock_timeout))}"]
+        statements = [self.lock_wait_bound(settings.ddl_lock_timeout) or ""]
         if settings.db_role:
             statements.append(f"SET ROLE {self.quote(settings.db_role)}")
         return statements
@@ -130,9 +130,13 @@ class MysqlDialect:
         """Prepare nothing."""
         return lambda: None
 
-    def before_commit(self, query: Query) -> str | None:  # noqa: ARG002
-        """Find nothing: InnoDB checks its own keys."""
-        return None
+    def violations(self, query: Query) -> list[str]:  # noqa: ARG002
+        """Find nothing: the server checks its own keys."""
+        return []
+
+    def lock_wait_bound(self, seconds: float | None) -> str | None:
+        """Return the SET statement; a metadata lock is never waited for without a bound."""
+        return None if seconds is None else f"SET SESSION lock_wait_timeout = {max(1, int(seconds))}"
 
     # ── locks: https://dev.mysql.com/doc/refman/9.1/en/locking-functions.html ──
 

@@ -98,7 +98,7 @@ class PostgresDialect:
         statements = [
             f"SET application_name = {self._literal(label)}",
             f"SET client_connection_check_interval = '{_CHECK_CLIENT_EVERY}'",
-            f"SET lock_timeout = {int(settings.ddl_lock_timeout * 1000)}",
+            self.lock_wait_bound(settings.ddl_lock_timeout) or "",
         ]
         if settings.statement_timeout is not None:
             statements.append(f"SET statement_timeout = {int(settings.statement_timeout * 1000)}")
@@ -153,9 +153,13 @@ class PostgresDialect:
         """Prepare nothing."""
         return lambda: None
 
-    def before_commit(self, query: Query) -> str | None:  # noqa: ARG002
-        """Find nothing: PostgreSQL checks its own keys."""
-        return None
+    def violations(self, query: Query) -> list[str]:  # noqa: ARG002
+        """Find nothing: the server checks its own keys."""
+        return []
+
+    def lock_wait_bound(self, seconds: float | None) -> str | None:
+        """Return the SET statement; 0 is for ever, as CREATE INDEX CONCURRENTLY needs."""
+        return f"SET lock_timeout = {int((seconds or 0) * 1000)}"
 
     # ── locks: https://www.postgresql.org/docs/current/explicit-locking.html#ADVISORY-LOCKS ──
 

@@ -23,7 +23,6 @@ _TEXTS = (
 )
 # https://www.sqlite.org/lang_vacuum.html, https://www.sqlite.org/pragma.html#pragma_journal_mode
 _OUTSIDE = re.compile(r"\s*(?:VACUUM\b|PRAGMA\s+(?:\w+\.)?journal_mode\s*=|(?:ATTACH|DETACH)\b)", re.IGNORECASE)
-_SHOWN_VIOLATIONS = 5
 
 
 class SqliteDialect:
@@ -94,14 +93,14 @@ class SqliteDialect:
         query("PRAGMA foreign_keys = 0")
         return lambda: (query("PRAGMA foreign_keys = 1"), None)[1]
 
-    def before_commit(self, query: Query) -> str | None:
+    def violations(self, query: Query) -> list[str]:
         """Return the rows that refer to nothing, by https://www.sqlite.org/pragma.html#pragma_foreign_key_check."""
         rows = query("PRAGMA foreign_key_check")
-        if not rows:
-            return None
-        shown = [f"{table} row {rowid} → {parent}" for table, rowid, parent, _ in rows[:_SHOWN_VIOLATIONS]]
-        more = f" and {len(rows) - len(shown)} more" if len(rows) > len(shown) else ""
-        return f"rows refer to parents that do not exist: {'; '.join(shown)}{more}"
+        return [f"{table} row {rowid} has no parent in {parent}" for table, rowid, parent, _ in rows]
+
+    def lock_wait_bound(self, seconds: float | None) -> str | None:  # noqa: ARG002
+        """Return None: the driver's busy timeout bounds waits."""
+        return None
 
     def try_lock(self, query: Query, key: str) -> bool:
         """Refuse: SQLite has no session locks; a file beside the database is used."""
