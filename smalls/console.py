@@ -33,9 +33,9 @@ class Console:
             "migration.applied": self._outcome,
             "migration.undone": self._outcome,
             "migration.failed": self._failure,
-            "migration.created": lambda _message, fields: self._line(f" -- Created: {fields['path']}"),
-            "migration.output": lambda message, _fields: self._line(f"    {message}"),
-            "script.output": lambda message, _fields: self._line(message),
+            "migration.created": lambda _message, fields: self.line(f" -- Created: {fields['path']}"),
+            "migration.output": lambda message, _fields: self.line(f"    {message}"),
+            "script.output": lambda message, _fields: self.line(message),
         }
 
     def show(self, event: str, level: str, message: str, fields: dict[str, Any]) -> None:
@@ -44,7 +44,7 @@ class Console:
         if form:
             form(message, fields)
         else:
-            self._line(f"  ! {message}" if level in {"warning", "error"} else f"  {message}")
+            self.line(f"  ! {message}" if level in {"warning", "error"} else f"  {message}")
 
     def progress(self, total: int) -> None:
         """Announce how many migrations will run; long runs on a terminal get a bar."""
@@ -55,7 +55,8 @@ class Console:
         self._stream.write(text)
         self._stream.flush()
 
-    def _line(self, text: str) -> None:
+    def line(self, text: str) -> None:
+        """Write one whole line, below what is open and above the bar."""
         self._write(("\n" if self._open else self._wipe()) + text + "\n")
         self._open = False
         self._draw()
@@ -71,7 +72,7 @@ class Console:
 
     def _banner(self, _message: str, _fields: dict[str, Any]) -> None:
         now = datetime.now()  # noqa: DTZ005 -- the wall clock of the person who reads it
-        self._line(f"{_RULE}\n{_TITLE}\n{_RULE}\n\nRunning at: {now}")
+        self.line(f"{_RULE}\n{_TITLE}\n{_RULE}\n\nRunning at: {now}")
 
     def _started(self, _message: str, fields: dict[str, Any]) -> None:
         verb = _VERBS[fields.get("direction", "forward")]
@@ -81,7 +82,7 @@ class Console:
     def _outcome(self, message: str, fields: dict[str, Any]) -> None:
         self._done += 1
         if not self._open:
-            self._line(f"  {message}")
+            self.line(f"  {message}")
             return
         took = fields.get("duration_ms")
         self._write("Successful\n" if took is None or took < 1000 else f"Successful ({took / 1000:.1f} s)\n")  # noqa: PLR2004 -- a second
@@ -97,21 +98,21 @@ class Console:
     def _failed(self, message: str, fields: dict[str, Any]) -> None:
         self._bar = False
         error = fields.get("error", {})
-        self._line(f"\n  {error.get('code', '')}: {message}")
+        self.line(f"\n  {error.get('code', '')}: {message}")
         place = f"{error['file']}:{error.get('line', '')}" if "file" in error else None
         for name, text in (("at", place), ("statement", error.get("statement"))):
             if text:
-                self._line(f"    {name}: {text}")
+                self.line(f"    {name}: {text}")
         for more in error.get("also", ()):
-            self._line(f"    also {more}")
+            self.line(f"    also {more}")
         if error.get("hint"):
-            self._line(f"  What to do: {error['hint']}")
+            self.line(f"  What to do: {error['hint']}")
 
     def _planned(self, message: str, _fields: dict[str, Any]) -> None:
-        self._line(f"  {message}")
+        self.line(f"  {message}")
 
     def _finished(self, message: str, fields: dict[str, Any]) -> None:
         if fields.get("exit_code") == 0 and fields.get("command") == "migrate" and not fields.get("planned"):
-            self._line("\n  Migrations are complete 🎉")
+            self.line("\n  Migrations are complete 🎉")
         else:
-            self._line(f"\n  {message}")
+            self.line(f"\n  {message}")

@@ -26,3 +26,9 @@ def user_place(error: BaseException, prefer: str | None = None) -> tuple[str | N
     frames = traceback.extract_tb(error.__traceback__)
     chosen = [frame for frame in frames if prefer and frame.filename == prefer] or user_frames(error)
     return (chosen[-1].filename, chosen[-1].lineno) if chosen else (None, None)
+
+
+def deepest(error: BaseException) -> tuple[str | None, int | None]:
+    """Return file and line where an exception was raised, whoever's they are: for reports of defects."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return (frames[-1].filename, frames[-1].lineno) if frames else (None, None)

@@ -20,7 +20,7 @@ _LITERALS: dict[str, type] = {"transaction": bool, "reversible": bool, "min_vers
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """A file's functions and attributes; `maybe_*` names can come from a star import."""
+    """A file's functions and attributes."""
 
     has_migrate: bool = True
     has_rollback: bool = True
@@ -28,6 +28,11 @@ class Traits:
     reversible: bool = True
     min_version: str | None = None
     phase: str | None = None
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether the file offers a way back."""
+        return self.has_rollback and self.reversible
 
 
 @dataclass(frozen=True)
