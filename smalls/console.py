@@ -114,5 +114,5 @@ class Console:
     def _finished(self, message: str, fields: dict[str, Any]) -> None:
         if fields.get("exit_code") == 0 and fields.get("command") == "migrate" and not fields.get("planned"):
             self.line("\n  Migrations are complete 🎉")
-        else:
+        elif message:
             self.line(f"\n  {message}")

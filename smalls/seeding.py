@@ -83,8 +83,7 @@ def _environment(run: Run, token: str) -> dict[str, str]:
     kept = {
         name: value
         for name, value in os.environ.items()
-        if (name not in _REPLACED
-        and not name.startswith("SMALLS_DB_"))
+        if (name not in _REPLACED and not name.startswith("SMALLS_DB_"))
         or name in {"SMALLS_DB_ROLE", "SMALLS_DB_SCHEMA"}
     }
     url = run.chosen.location.url

@@ -30,6 +30,6 @@ def command(flags: Flags, description: str) -> int:
         run.log("migration.created", f"Created {path}.", path=path)
         if not run.log.console:
             click.echo(path)
-        return f"Created {path}."
+        return "" if run.log.console else f"Created {path}."
 
     return execute(flags, "create", body)

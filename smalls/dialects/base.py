@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from smalls.settings import Settings
     from smalls.urls import Engine
 
-    Query = Callable[..., "Sequence[tuple[Any, ...]]"]
+Query = Callable[..., Sequence[tuple[Any, ...]]]
 
 
 class Trouble(Enum):
