@@ -12,6 +12,8 @@ _RULE = "=" * 39
 _TITLE = "| Smalls - Peewee Database Manager 👍 |"
 _BAR_WIDTH = 30
 _BAR_FROM = 20
+# Routine, which the first smalls did not print either; warnings and waits are shown.
+_QUIET = frozenset({"database.connected", "lock.acquired", "lock.inherited", "lock.released", "history.created"})
 _VERBS = {"forward": "Running Migration", "backward": "Rolling back"}
 
 
@@ -43,7 +45,7 @@ class Console:
         form = self._forms.get(event)
         if form:
             form(message, fields)
-        else:
+        elif event not in _QUIET:
             self.line(f"  ! {message}" if level in {"warning", "error"} else f"  {message}")
 
     def progress(self, total: int) -> None:

@@ -144,7 +144,7 @@ class Wire:
         with self._mutex:
             cursor = self._connection.cursor()
             try:
-                cursor.execute(sql, tuple(params) or None)
+                cursor.execute(sql, *([tuple(params)] if params else []))
                 return list(cursor.fetchall()) if cursor.description else []
             finally:
                 cursor.close()
@@ -196,7 +196,7 @@ class WorkSession:
         """Run one statement past everything: for locks, whatever a stop or a migration's hooks want."""
         cursor = self.raw.cursor()
         try:
-            cursor.execute(sql, tuple(params) or None)
+            cursor.execute(sql, *([tuple(params)] if params else []))
             return list(cursor.fetchall()) if cursor.description else []
         finally:
             cursor.close()

@@ -51,4 +51,5 @@ def rollback(run: Run, number: str, consent: Callable[[str], None]) -> str:
             run.stop.check()
             executor.undo(undo.migration, modules[undo.migration.key].rollback)
             run.counts.undone += 1
+            run.counts.pending = (run.counts.pending or 0) + 1
     return f"Rolled back {run.counts.undone} migration{'' if run.counts.undone == 1 else 's'}."

@@ -86,9 +86,8 @@ class Session:
 
 def driver_error(error: BaseException) -> BaseException:
     """Return the driver's own exception inside Peewee's, or the exception itself."""
-    if error.args and isinstance(error.args[0], BaseException):
-        return error.args[0]
-    return error
+    inner = getattr(error, "orig", None)
+    return inner if isinstance(inner, BaseException) else error
 
 
 def message_of(error: BaseException) -> str:
