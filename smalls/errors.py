@@ -51,6 +51,9 @@ _RETRYABLE = frozenset(
 )
 
 
+_TOLD = ("statement", "file", "line", "migrations", "statements", "holder", "also")
+
+
 class SmallsError(Exception):
     """A failure with a stable `code`, the `exit_code` a scheduler acts on, and a `hint` for a person.
 
@@ -71,6 +74,11 @@ class SmallsError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the `error` object of a log line: code, message, hint, and where in which statement."""
+        told = {name: self.fields[name] for name in _TOLD if name in self.fields}
+        return {"code": self.code, "message": self.message, "hint": self.hint, **told}
 
 
 class DefectError(SmallsError):
@@ -145,6 +153,13 @@ class PermissionDeniedError(ConfigError):
 
     code = "SML-DATABASE-PERMISSION"
     hint = "`smalls config` shows what the database user may do."
+
+
+class ReverseMissingError(ConfigError):
+    """Migrations neither have a rollback() nor say that they have none (`check`)."""
+
+    code = "SML-MIGRATION-NO-REVERSE"
+    hint = "Write the rollback(), or say `reversible = False` in the file."
 
 
 class ScriptMissingError(ConfigError):
@@ -326,3 +341,10 @@ class TerminatedRunError(InterruptedRunError):
 
     code = "SML-TERMINATED"
     exit_code = Exit.TERMINATED
+
+
+class RunTimeoutError(TerminatedRunError):
+    """The run's own deadline (SMALLS_RUN_TIMEOUT) passed."""
+
+    code = "SML-RUN-TIMEOUT"
+    hint = "Run again to go on, or raise SMALLS_RUN_TIMEOUT (seconds)."

@@ -53,7 +53,7 @@ EVENTS: dict[str, EventSpec] = {
     "history.warned": EventSpec(
         "Files and history differ in a way that the policy lets pass.", "warning", ("migrations",)
     ),
-    "migration.started": EventSpec("A migration begins.", "debug", ("direction",)),
+    "migration.started": EventSpec("A migration begins.", "info", ("direction", "path")),
     "migration.applied": EventSpec("A migration was applied and recorded.", "info", ("kind",)),
     "migration.undone": EventSpec("A migration was undone and its row taken out.", "info"),
     "migration.failed": EventSpec("A migration failed; `error` tells how far it came.", "error", ("direction",)),

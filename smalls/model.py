@@ -1,15 +1,13 @@
-"""The words of smalls as values: revision, migration, history row, unfinished work, policies, directions."""
+"""The words of smalls as values: revision, history row, unfinished work, policies, directions."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from datetime import datetime
-
-    from smalls.checksum import Checksum
 
 
 class Direction(Enum):
@@ -69,39 +67,6 @@ class Revision:
 
     def __str__(self) -> str:
         return f"{self.app}.{self.name}" if self.app else self.name
-
-
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """What a migration file says about itself; all of it can be read without running the file."""
-
-    has_migrate: bool = True
-    has_rollback: bool = True
-    transaction: bool = True
-    reversible: bool = True
-    min_version: str | None = None
-    phase: str | None = None
-
-    @property
-    def can_be_undone(self) -> bool:
-        """Whether the file offers a way back."""
-        return self.has_rollback and self.reversible
-
-
-@dataclass(frozen=True, slots=True)
-class Migration:
-    """A migration file: where it is, what it says about itself, and its source, read once."""
-
-    revision: Revision
-    path: str
-    checksum: Checksum
-    traits: Traits
-    source: bytes = field(repr=False, compare=False)
-
-    @property
-    def key(self) -> str:
-        """The name under which the history knows it."""
-        return str(self.revision)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,12 +21,13 @@ from smalls.errors import (
     UnfinishedMigrationError,
     UsageError,
 )
-from smalls.model import Edited, HistoryRow, Kind, Migration, OnNewer, OutOfOrder, Policies, Unfinished
+from smalls.model import Edited, HistoryRow, Kind, OnNewer, OutOfOrder, Policies, Unfinished
 from smalls.versions import at_least, later
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from smalls.migration import Migration
     from smalls.model import Revision
 
 
@@ -44,7 +45,7 @@ class Assessment:
 
     `applied` is in order of application. `pending` is in order of running and includes `out_of_order`,
     unless the policy is to ignore those. `incompatible` is the part of `newer` that this image cannot
-    live with.
+    live with. `in_progress` is whether, seen without the lock, a migration is being run by somebody.
     """
 
     applied: tuple[Applied, ...]
@@ -57,11 +58,7 @@ class Assessment:
     unfinished: tuple[Unfinished, ...]
     equal_numbers: tuple[tuple[Migration, ...], ...]
     has_files: bool
-
-    @property
-    def nothing_to_do(self) -> bool:
-        """Whether a run may end at once, without the lock."""
-        return not (self.pending or self.unfinished or self.edited or self.missing or self.incompatible)
+    in_progress: bool = False
 
 
 def assess(

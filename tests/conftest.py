@@ -16,6 +16,10 @@ from tests.servers import ENGINES, Server, UnavailableError, family
 from tests.tls import TlsPostgres, start_tls_postgres
 
 REQUIRE = "SMALLS_TEST_REQUIRE"
+HOW_TO_GET = (
+    "To get them: tests/get-servers (Debian, as root) installs what is missing and names the Docker images",
+    f"to pull; docs/development.md tells more. With {REQUIRE}=all each of these is a failure.",
+)
 Found = TypeVar("Found")
 
 
@@ -53,7 +57,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("suites left out", sep="=", yellow=True)
         for note in left_out:
             terminalreporter.line(f"{note.stem}: {note.read_text()}")
-        terminalreporter.line(f"With {REQUIRE}=all each of these is a failure.")
+        for line in HOW_TO_GET:
+            terminalreporter.line(line)
 
 
 def _is_worker(config: pytest.Config) -> bool:
@@ -66,7 +71,7 @@ def leave_out(suite: str, why: object) -> NoReturn:
     if "all" in required or suite in required:
         pytest.fail(f"{suite} is required ({REQUIRE}) but missing: {why}", pytrace=False)
     (servers.run_folder() / f"{suite}.left-out").write_text(str(why))
-    pytest.skip(f"{suite}: {why}")
+    pytest.skip(f"{suite} is left out")
 
 
 def obtain(suite: str, get: Callable[[], Found]) -> Found:

@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -84,6 +86,14 @@ def finish(process: subprocess.Popen[str], timeout: float = 60) -> Result:
     """Wait for a started run and give its result."""
     stdout, stderr = process.communicate(timeout=timeout)
     return Result(process.returncode, stdout, stderr)
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    """Look again and again until something holds, or fail."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"still not so after {seconds} s"
+        time.sleep(0.05)
 
 
 HEADER = """\

@@ -38,7 +38,6 @@ RUN_DIR = "SMALLS_TEST_RUN_DIR"
 OWNER_PID = "SMALLS_TEST_OWNER_PID"
 START_SECONDS = 90
 CONNECT_SECONDS = 10
-HOW_TO_GET = "tests/get-servers installs what is missing (Debian, as root) and names the images to pull"
 
 
 class UnavailableError(Exception):
@@ -66,7 +65,7 @@ class Server:
     def socket_url(self, database: str) -> str:
         """Give the URL of a database through the server's Unix socket."""
         if self.socket is None:
-            raise UnavailableError(f"{self.engine} has no Unix socket on this machine; {HOW_TO_GET}")
+            raise UnavailableError(f"{self.engine} has no Unix socket on this machine")
         postgres = family(self.engine) == "postgres"
         key, port = ("host", f":{self.port}") if postgres else ("unix_socket", "")
         who = _credentials(self.user, self.password)
@@ -150,8 +149,8 @@ def _start(engine: str) -> Server:
         if found := starter(engine):
             return found
     raise UnavailableError(
-        f"no binaries of {engine} and no local Docker image {IMAGES[engine]}; {HOW_TO_GET}, "
-        f"or name a server of yours in SMALLS_TEST_{engine.upper()}"
+        f"neither its programs nor a local Docker image {IMAGES[engine]} is here, "
+        f"and SMALLS_TEST_{engine.upper()} names no server"
     )
 
 
@@ -184,16 +183,23 @@ def end_run(folder: Path) -> None:
     """Stop every server that the run started, and remove its folder."""
     for record in folder.glob("*.server"):
         stop(Server(**json.loads(record.read_text())))
+    for record in sorted(folder.glob("*.undo"), key=os.path.getmtime, reverse=True):
+        docker(*json.loads(record.read_text()))
     shutil.rmtree(folder, ignore_errors=True)
 
 
 def stop(found: Server) -> None:
     """Stop a server at once; its data are not kept."""
     if found.container:
-        _docker("rm", "--force", "--volumes", found.container)
+        docker("rm", "--force", "--volumes", found.container)
     if found.pid:
         with contextlib.suppress(ProcessLookupError):
             os.kill(found.pid, signal.SIGQUIT if found.engine.startswith("postgres") else signal.SIGKILL)
+
+
+def at_end(name: str, *words: str) -> None:
+    """Have `docker WORDS` run when this test run ends, or is killed."""
+    (run_folder() / f"{name}.undo").write_text(json.dumps(words))
 
 
 def run_folder() -> Path:
@@ -220,10 +226,18 @@ def _watch() -> None:
 
 
 def _outlive(owner: int, folder: Path) -> None:
-    while folder.exists() and Path(f"/proc/{owner}").exists():
+    while folder.exists() and _alive(owner):
         time.sleep(1)
     if folder.exists():
         end_run(folder)
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
 
 
 # ---- servers from binaries on this machine
@@ -258,15 +272,15 @@ def start_postgres(engine: str, binaries: Path, folder: Path, *options: str, hba
 
 
 def _mariadb_binaries(engine: str) -> Server | None:
-    program = shutil.which("mariadbd", path=os.environ["PATH"] + ":/usr/sbin")
-    if not program or " 10." not in subprocess.check_output([program, "--version"], text=True):
+    program, installer = find_program("mariadbd"), find_program("mariadb-install-db")
+    if not program or not installer or " 10." not in subprocess.check_output([program, "--version"], text=True):
         return None
     folder = run_folder() / engine
     owned_folder(folder, "mysql")
     password, port = secrets.token_hex(8), free_port()
     data, sock, setup = folder / "data", folder / "sock", folder / "setup.sql"
     options = ["--no-defaults", f"--datadir={data}"]
-    install = ["mariadb-install-db", *options, "--auth-root-authentication-method=normal"]
+    install = [installer, *options, "--auth-root-authentication-method=normal"]
     _run_as("mysql", [*install, "--skip-test-db"])
     setup.write_text(
         f"ALTER USER root@localhost IDENTIFIED BY '{password}';\n"
@@ -291,7 +305,7 @@ def owned_folder(folder: Path, user: str) -> None:
         try:
             shutil.chown(folder, user, user)
         except LookupError as error:
-            raise UnavailableError(f"there is no user {user} on this machine; {HOW_TO_GET}") from error
+            raise UnavailableError(f"there is no user {user} on this machine") from error
 
 
 def _identity(user: str | None) -> dict:
@@ -328,9 +342,9 @@ def _detach(command: list, *, user: str | None = None, log: Path | None = None, 
 
 def start_pgbouncer(upstream: Server) -> Server:
     """Start PgBouncer in transaction mode before a PostgreSQL server."""
-    program = shutil.which("pgbouncer", path=os.environ["PATH"] + ":/usr/sbin")
+    program = find_program("pgbouncer")
     if not program:
-        raise UnavailableError(f"pgbouncer is not installed; {HOW_TO_GET}")
+        raise UnavailableError("pgbouncer is not installed")
     folder = run_folder() / f"pgbouncer-{secrets.token_hex(4)}"
     owned_folder(folder, "postgres")
     port = free_port()
@@ -348,6 +362,11 @@ def start_pgbouncer(upstream: Server) -> Server:
     (run_folder() / f"{folder.name}.server").write_text(json.dumps(asdict(found)))
     await_server(found)
     return found
+
+
+def find_program(name: str) -> str | None:
+    """Find a program, also where only root's PATH leads."""
+    return shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin")
 
 
 def free_port() -> int:
@@ -387,7 +406,7 @@ def _container(engine: str) -> Server | None:
     memory = [f"--tmpfs={folder}" for folder in DATA.get(kind, MYSQL_DATA)]
     ports = ["-c", f"port={port}"] if kind == "postgres" else [f"--port={port}"]
     how = ["--detach", "--rm", "--network=host", f"--name={name}", f"--env={variable}", *memory]
-    done = _docker("run", *how, image, *OPTIONS[kind], *ports, env={variable: password})
+    done = docker("run", *how, image, *OPTIONS[kind], *ports, env={variable: password})
     if done.returncode:
         raise UnavailableError(f"docker run {image} failed: {done.stderr.strip()}")
     user = "postgres" if kind == "postgres" else "root"
@@ -397,15 +416,16 @@ def _container(engine: str) -> Server | None:
 @functools.cache
 def have_docker() -> bool:
     """Tell whether a Docker engine answers."""
-    return shutil.which("docker") is not None and _docker("info").returncode == 0
+    return shutil.which("docker") is not None and docker("info").returncode == 0
 
 
 def have_image(image: str) -> bool:
     """Tell whether an image is on this machine; nothing is pulled."""
-    return have_docker() and _docker("image", "inspect", image).returncode == 0
+    return have_docker() and docker("image", "inspect", image).returncode == 0
 
 
-def _docker(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+def docker(*words: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    """Run the docker client to its end."""
     environment = {**os.environ, **(env or {})}
     return subprocess.run(["docker", *words], capture_output=True, text=True, check=False, env=environment)
 

@@ -158,7 +158,7 @@ def test_a_missing_server_is_left_out_or_fails(tmp_path) -> None:
     skipped = subprocess.run(command, capture_output=True, text=True, env=bare, check=False)
     assert skipped.returncode == 0
     assert "suites left out" in skipped.stdout
-    assert "mysql9: no binaries of mysql9 and no local Docker image mysql:9" in skipped.stdout
+    assert "mysql9: neither its programs nor a local Docker image mysql:9 is here" in skipped.stdout
     required = subprocess.run(
         command, capture_output=True, text=True, env={**bare, "SMALLS_TEST_REQUIRE": "mysql9"}, check=False
     )

@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from tests.servers import (
-    HOW_TO_GET,
     Server,
     UnavailableError,
     await_server,
@@ -49,7 +48,7 @@ def start_tls_postgres(folder: Path) -> TlsPostgres:
     """Start a private server whose certificate names localhost, for one worker."""
     binaries = postgres_binaries("1[5-8]")
     if not binaries:
-        raise UnavailableError(f"PostgreSQL's server programs are not installed; {HOW_TO_GET}")
+        raise UnavailableError("PostgreSQL's server programs are not installed")
     authority = _authority("smalls test CA")
     ca = _write(folder / "ca.pem", authority[0])
     other_ca = _write(folder / "other-ca.pem", _authority("another CA")[0])

@@ -1,0 +1,24 @@
+"""`smalls baseline NUMBER`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from smalls.cli.edge import execute
+from smalls.repairing import baseline
+
+if TYPE_CHECKING:
+    from smalls.settings import Flags
+
+
+@click.command("baseline")
+@click.argument("number")
+@click.pass_obj
+def command(flags: Flags, number: str) -> int:
+    """Record everything up to and with NUMBER as applied, without running it.
+
+    For a database that already has the schema. Baselined migrations are never rolled back.
+    """
+    return execute(flags, "baseline", lambda run: baseline(run, number))

@@ -1,0 +1,126 @@
+"""The one edge where errors become log lines and exit codes; nothing else in smalls exits."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+from smalls.clock import SystemClock
+from smalls.errors import (
+    ConnectionLostError,
+    DefectError,
+    Exit,
+    PermissionDeniedError,
+    RelationLockError,
+    SmallsError,
+)
+from smalls.logs import Log, make_streams_safe
+from smalls.redact import Redactor
+from smalls.run import Run
+from smalls.settings import Flags, LogFormat, load
+from smalls.stop import Stop, Stopped, signals_stop
+from smalls.version import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from smalls.settings import Settings
+
+_OUTCOMES = {Exit.OK: "ok", Exit.PENDING: "pending", Exit.INTERRUPTED: "stopped", Exit.TERMINATED: "stopped"}
+
+
+def execute(flags: Flags, command: str, body: Callable[[Run], str]) -> int:
+    """Run a command's `body` with its run opened and its log begun and ended; return the exit code.
+
+    `body` returns a sentence that says how it ended, or raises; whatever it raises becomes an error of
+    ours, one `run.failed` line and the error's exit code.
+    """
+    make_streams_safe()
+    run_id = os.urandom(6).hex()
+    clock = SystemClock()
+    began = clock.monotonic()
+    stop = Stop()
+    try:
+        settings = load(flags, os.environ)
+    except SmallsError as error:
+        log = Log(_form_despite(flags), "info", run_id, Redactor(), sys.stderr)
+        _fail(log, error)
+        return _finish(log, command, error.exit_code, error.message, {"duration_ms": _since(clock, began)})
+    log = Log(settings.log_format, settings.log_level, run_id, Redactor(settings.secrets), sys.stderr)
+    run = Run(settings, log, clock, stop, run_id)
+    with signals_stop(stop, log, settings.run_timeout):
+        _start(log, command, settings)
+        code, message = _outcome(run, body)
+    counts = {"applied": run.counts.applied, "undone": run.counts.undone, "pending": run.counts.pending}
+    return _finish(log, command, code, message, {**counts, "duration_ms": _since(clock, began)})
+
+
+def _since(clock: SystemClock, began: float) -> int:
+    return int((clock.monotonic() - began) * 1000)
+
+
+def _form_despite(flags: Flags) -> LogFormat:
+    """Return the log form where settings could not be read as a whole."""
+    text = flags.log_format or os.environ.get("SMALLS_LOG_FORMAT", "auto")
+    return LogFormat(text) if text in {form.value for form in LogFormat} else LogFormat.AUTO
+
+
+def _start(log: Log, command: str, settings: Settings) -> None:
+    environment = settings.environment.value
+    log(
+        "run.started",
+        f"smalls {__version__} {command} ({environment})",
+        command=command,
+        environment=environment,
+        smalls_version=__version__,
+    )
+    for doubt in settings.doubts:
+        log("config.warned", doubt.message, setting=doubt.setting)
+
+
+def _outcome(run: Run, body: Callable[[Run], str]) -> tuple[Exit, str]:
+    error: SmallsError
+    try:
+        return Exit.OK, body(run)
+    except SmallsError as raised:
+        error = raised
+    except Stopped:
+        error = run.stop.error()
+    except Exception as raised:
+        error = _translated(run, raised)
+    finally:
+        run.close()
+    _fail(run.log, error)
+    return error.exit_code, error.message
+
+
+def _translated(run: Run, error: Exception) -> SmallsError:
+    """Return the error of ours that an exception outside migrations means."""
+    from smalls.dialects.base import Trouble, message_of
+    from smalls.frames import deepest
+
+    words = message_of(error)
+    if run.stop.reason is not None:
+        return run.stop.error()
+    trouble = run.chosen.dialect.trouble(error) if "chosen" in run.__dict__ else Trouble.OTHER
+    if trouble is Trouble.LOST:
+        return ConnectionLostError(f"The connection was lost: {words}.")
+    if trouble in {Trouble.PERMISSION, Trouble.READ_ONLY}:
+        return PermissionDeniedError(f"The database refused what smalls needs to do: {words}.")
+    if trouble in {Trouble.LOCKED, Trouble.DEADLOCK}:
+        return RelationLockError(f"smalls' own tables were locked by another session: {words}.")
+    file, line = deepest(error)
+    return DefectError(f"{type(error).__name__}: {words}", file=file, line=line)
+
+
+def _fail(log: Log, error: SmallsError) -> None:
+    level = "info" if error.exit_code is Exit.PENDING else "error"
+    log("run.failed", error.message, level=level, error=error.as_dict(), migration=error.fields.get("migration"))
+
+
+def _finish(log: Log, command: str, code: Exit, message: str, fields: dict[str, Any]) -> int:
+    outcome = _OUTCOMES.get(code, "failed")
+    text = message if code is Exit.OK else f"Ended with exit code {int(code)}."
+    log("run.finished", text, command=command, outcome=outcome, exit_code=int(code), **fields)
+    return int(code)

@@ -1,0 +1,60 @@
+"""`smalls migrate [TARGET]`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from smalls import migrating
+from smalls.cli.consent import consent
+from smalls.cli.edge import execute
+from smalls.cli.output import show_json
+from smalls.errors import UsageError
+from smalls.model import Environment
+
+if TYPE_CHECKING:
+    from smalls.run import Run
+    from smalls.settings import Flags
+
+
+@click.command("migrate")
+@click.argument("target", required=False)
+@click.option(
+    "--plan",
+    is_flag=False,
+    flag_value="show",
+    type=click.Choice(["show", "execute"]),
+    help="Show what would run and change nothing; with --plan=execute run it and roll it back.",
+)
+@click.option("--fake", is_flag=True, help="Record as applied without running.")
+@click.option("--yes", is_flag=True, help="Consent to --plan=execute in PROD.")
+@click.pass_obj
+def command(flags: Flags, target: str | None, plan: str | None, *, fake: bool, yes: bool) -> int:
+    """Apply the pending migrations, up to TARGET where one is given (a number or a full name)."""
+
+    def body(run: Run) -> str:
+        if plan and fake:
+            raise UsageError("--plan and --fake cannot go together.")
+        if plan == "execute":
+            return _rehearse(run, target, yes=yes)
+        if plan:
+            return _show(run, migrating.preview(run, target))
+        return migrating.fake(run, target) if fake else migrating.migrate(run, target)
+
+    return execute(flags, "plan" if plan else "migrate", body)
+
+
+def _rehearse(run: Run, target: str | None, *, yes: bool) -> str:
+    if run.settings.environment is Environment.PROD:
+        consent(run, yes=yes)("Run the pending migrations in PROD, and roll them back?")
+    show_json({"executed": migrating.rehearse(run, target)})
+    return "All of it ran and was rolled back. Sequences and auto-increments have moved."
+
+
+def _show(run: Run, planned: list[dict[str, Any]]) -> str:
+    for step in planned:
+        message = f"{step['migration']} would run; it is direct code, which cannot be previewed."
+        run.log("migration.planned", message, migration=step["migration"], direction="forward", previewable=False)
+    show_json({"plan": planned})
+    return f"{len(planned)} to run; nothing was changed."

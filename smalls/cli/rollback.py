@@ -1,0 +1,43 @@
+"""`smalls rollback NUMBER`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from smalls import undoing
+from smalls.cli.consent import consent
+from smalls.cli.edge import execute
+from smalls.cli.output import show_json
+
+if TYPE_CHECKING:
+    from smalls.run import Run
+    from smalls.settings import Flags
+
+
+@click.command("rollback")
+@click.argument("number")
+@click.option("--plan", is_flag=True, help="Show what would be undone and change nothing.")
+@click.option("--yes", is_flag=True, help="Consent; without a terminal it is required.")
+@click.pass_obj
+def command(flags: Flags, number: str, *, plan: bool, yes: bool) -> int:
+    """Undo everything above NUMBER, last applied first, never NUMBER itself.
+
+    NUMBER is a number (3 or 0003) or a full name. 0000 undoes every file above number 0; zero undoes all.
+    Migrations that were baselined or faked are left alone.
+    """
+
+    def body(run: Run) -> str:
+        if not plan:
+            return undoing.rollback(run, number, consent(run, yes=yes))
+        planned = undoing.preview(run, number)
+        for step in planned:
+            message = f"{step['migration']} would be undone; it is direct code, which cannot be previewed."
+            run.log(
+                "migration.planned", message, migration=step["migration"], direction="backward", previewable=False
+            )
+        show_json({"plan": planned})
+        return f"{len(planned)} to undo; nothing was changed."
+
+    return execute(flags, "rollback", body)

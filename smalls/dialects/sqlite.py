@@ -1,0 +1,148 @@
+"""SQLite, the embedded default."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from smalls.dialects.base import Holder, Query, Session, Trouble, driver_error
+from smalls.errors import ConfigError
+from smalls.urls import Engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_TEXTS = (
+    ("database is locked", Trouble.LOCKED),
+    ("database table is locked", Trouble.LOCKED),
+    ("unable to open database file", Trouble.NO_DATABASE),
+    ("file is not a database", Trouble.NO_DATABASE),
+    ("readonly database", Trouble.PERMISSION),
+    ("interrupted", Trouble.CANCELLED),
+    ("no such table", Trouble.NO_TABLE),
+)
+# https://www.sqlite.org/lang_vacuum.html, https://www.sqlite.org/pragma.html#pragma_journal_mode
+_OUTSIDE = re.compile(r"\s*(?:VACUUM\b|PRAGMA\s+(?:\w+\.)?journal_mode\s*=|(?:ATTACH|DETACH)\b)", re.IGNORECASE)
+
+
+class SqliteDialect:
+    """SQLite from 3.35, by the standard library's driver."""
+
+    engine = Engine.SQLITE
+    transactional_ddl = True
+    param = "?"
+    has_sessions = False
+
+    def quote(self, name: str) -> str:
+        """Return `name` as an identifier."""
+        return '"' + name.replace('"', '""') + '"'
+
+    def setup(self, session: Session) -> list[str]:
+        """Return nothing to set up; refuse what SQLite has not."""
+        for name, value in (
+            ("SMALLS_DB_ROLE", session.settings.db_role),
+            ("SMALLS_DB_SCHEMA", session.settings.db_schema),
+        ):
+            if value:
+                raise ConfigError(
+                    f"{name} is set, and SQLite has no such thing.", hint=f"Unset {name}.", setting=name
+                )
+        return []
+
+    def trouble(self, error: BaseException) -> Trouble:
+        """Tell an error's kind by its text, the same in every build."""
+        text = str(driver_error(error))
+        return next((trouble for words, trouble in _TEXTS if words in text), Trouble.OTHER)
+
+    def server(self, query: Query) -> str:
+        """Return the library's version."""
+        return f"SQLite {query('SELECT sqlite_version()')[0][0]}"
+
+    def session_id(self, query: Query) -> str | None:  # noqa: ARG002
+        """Return None: there is no server to know sessions."""
+        return None
+
+    def cancel(self, query: Query, session_id: str) -> None:
+        """Do nothing: the driver's own interrupt() is used."""
+
+    def begin(self, query: Query, mark: str) -> None:  # noqa: ARG002
+        """Open a transaction that holds the write lock from its start."""
+        query("BEGIN IMMEDIATE")
+
+    def is_ours(self, query: Query, mark: str) -> bool:  # noqa: ARG002
+        """Tell that it is; what ends a transaction is seen among the statements."""
+        return True
+
+    def in_transaction(self, connection: Any) -> bool:
+        """Tell by the driver's own flag."""
+        return bool(connection.in_transaction)
+
+    def must_leave(self, sql: str) -> bool:
+        """Tell whether SQLite refuses the statement, or ignores it, in a transaction."""
+        return _OUTSIDE.match(sql) is not None
+
+    def before_transaction(self, query: Query) -> Callable[[], None]:
+        """Switch foreign keys off, which SQLite allows only before BEGIN; the result puts them back.
+
+        This is step 1 of https://www.sqlite.org/lang_altertable.html#otheralter: with them on, rebuilding
+        a parent table deletes its children's rows.
+        """
+        before = query("PRAGMA foreign_keys")[0][0]
+        if not before:
+            return lambda: None
+        query("PRAGMA foreign_keys = 0")
+        return lambda: (query("PRAGMA foreign_keys = 1"), None)[1]
+
+    def violations(self, query: Query) -> list[str]:
+        """Return the rows that refer to nothing, by https://www.sqlite.org/pragma.html#pragma_foreign_key_check."""
+        rows = query("PRAGMA foreign_key_check")
+        return [f"{table} row {rowid} has no parent in {parent}" for table, rowid, parent, _ in rows]
+
+    def lock_wait_bound(self, seconds: float | None) -> str | None:  # noqa: ARG002
+        """Return None: the driver's busy timeout bounds waits."""
+        return None
+
+    def try_lock(self, query: Query, key: str) -> bool:
+        """Refuse: SQLite has no session locks; a file beside the database is used."""
+        raise NotImplementedError
+
+    def unlock(self, query: Query, key: str) -> None:
+        """Refuse, as `try_lock`."""
+        raise NotImplementedError
+
+    def holder(self, query: Query, key: str) -> Holder | None:
+        """Refuse, as `try_lock`."""
+        raise NotImplementedError
+
+    def table(self, schema: str | None, name: str) -> str:  # noqa: ARG002
+        """Return the table's name."""
+        return self.quote(name)
+
+    def create_history(self, schema: str | None) -> list[str]:
+        """Return the history table as upstream's Peewee model makes it, with our columns beside."""
+        return [
+            (
+                f"CREATE TABLE IF NOT EXISTS {self.table(schema, 'migration_history')} ("
+                '"id" INTEGER NOT NULL PRIMARY KEY, "name" VARCHAR(255) NOT NULL, '
+                '"migrated_at" DATETIME NOT NULL, "version" INTEGER NOT NULL DEFAULT 0)'
+            ),
+            'CREATE UNIQUE INDEX IF NOT EXISTS "migrationhistory_name" ON "migration_history" ("name")',
+        ]
+
+    def create_journal(self, schema: str | None) -> list[str]:
+        """Return the journal's statement."""
+        return [
+            (
+                f"CREATE TABLE IF NOT EXISTS {self.table(schema, 'smalls_journal')} ("
+                '"id" INTEGER NOT NULL PRIMARY KEY, "at" DATETIME NOT NULL, "run_id" VARCHAR(64) NOT NULL, '
+                '"migration" VARCHAR(255) NOT NULL, "event" VARCHAR(32) NOT NULL, "detail" TEXT)'
+            )
+        ]
+
+    def column_type(self, meaning: str) -> str:
+        """Return the type's name."""
+        return {"text": "TEXT", "integer": "INTEGER", "time": "DATETIME"}[meaning]
+
+    def abilities(self, query: Query, schema: str | None) -> dict[str, bool | str]:  # noqa: ARG002
+        """Return whether the file can be written."""
+        return {"write": query("PRAGMA query_only")[0][0] == 0}

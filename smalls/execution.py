@@ -1,0 +1,253 @@
+"""Running one migration's code, forward or back, and recording it; every failure is told for what it is."""
+
+from __future__ import annotations
+
+import contextlib
+import inspect
+import io
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from smalls import journal as entries
+from smalls.database import Wire
+from smalls.failures import BadOutcomeError, Failure, explain
+from smalls.guard import Guard, RolledBackError
+from smalls.model import Direction, Kind
+from smalls.statements import only_reads
+from smalls.tap import Tap
+from smalls.urls import MEMORY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from smalls.clock import Clock
+    from smalls.database import WorkSession
+    from smalls.errors import SmallsError
+    from smalls.events import Emit
+    from smalls.history import History
+    from smalls.journal import Journal
+    from smalls.lock import HeldLocks
+    from smalls.migration import Migration
+    from smalls.stop import Stop
+
+_BEGUN = {Direction.FORWARD: entries.STARTED, Direction.BACKWARD: entries.UNDO_STARTED}
+_BROKEN = {Direction.FORWARD: entries.FAILED, Direction.BACKWARD: entries.UNDO_FAILED}
+_SHOWN_VIOLATIONS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration to run one way: its code, and how its success is recorded (given milliseconds)."""
+
+    migration: Migration
+    direction: Direction
+    code: Callable[[], Any]
+    record: Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Runs steps on the working session, while the locks are held."""
+
+    work: WorkSession
+    history: History
+    journal: Journal
+    locks: HeldLocks
+    stop: Stop
+    emit: Emit
+    clock: Clock
+
+    def apply(self, migration: Migration, code: Callable[[], Any]) -> None:
+        """Run a migration forward and record it.
+
+        Raises MigrationFailedError (nothing took effect), MigrationPartialError (something did),
+        RelationLockError, ConnectionLostError, or the error of a stop.
+        """
+        step = Step(
+            migration, Direction.FORWARD, code, lambda took: self.history.add(migration, Kind.APPLIED, took)
+        )
+        took = self._run(step)
+        self.emit(
+            "migration.applied",
+            f"Applied {migration.key}.",
+            migration=migration.key,
+            duration_ms=took,
+            kind=Kind.APPLIED.value,
+        )
+
+    def undo(self, migration: Migration, code: Callable[[], Any]) -> None:
+        """Run a migration backward and take its row out. Raises as `apply` does."""
+
+        def record(took: int) -> None:
+            self.history.remove(migration.key)
+            self.journal.add(migration.key, entries.UNDONE, duration_ms=took)
+
+        took = self._run(Step(migration, Direction.BACKWARD, code, record))
+        self.emit("migration.undone", f"Undid {migration.key}.", migration=migration.key, duration_ms=took)
+
+    def rehearse(self, steps: Sequence[tuple[Migration, Callable[[], Any]]]) -> None:
+        """Run migrations forward in one transaction and roll it back, whatever happens."""
+        tap = self._tap()
+        guard = Guard(self.work, tap, self.emit, "rehearsal", wrap=True, may_leave=False)
+        migration = None
+        try:
+            with guard.watching():
+                for migration, code in steps:
+                    self._call(migration, code)
+                    self.emit("migration.planned", f"{migration.key} ran through.", migration=migration.key)
+        except BaseException as error:
+            guard.undo()
+            if migration is None:
+                raise
+            failure = Failure(migration, Direction.FORWARD, error, tap, clean=True)
+            raise explain(failure, self.work.dialect, self.stop) from None
+        guard.undo()
+
+    # ── one step ──
+
+    def _tap(self) -> Tap:
+        return Tap(self.stop, ddl_commits=not self.work.dialect.transactional_ddl)
+
+    def _run(self, step: Step) -> int:
+        """Run a step and record it; return the milliseconds its code took."""
+        key = step.migration.key
+        self.emit(
+            "migration.started",
+            f"{'Applying' if step.direction is Direction.FORWARD else 'Undoing'} {key}.",
+            migration=key,
+            direction=step.direction.value,
+            path=step.migration.path,
+        )
+        wrap = self.work.dialect.transactional_ddl and step.migration.traits.transaction
+        tap = self._tap()
+        guard = Guard(self.work, tap, self.emit, key, wrap=wrap)
+        begun = False
+        try:
+            if not wrap:
+                self.journal.add(key, _BEGUN[step.direction])
+                begun = True
+            started = self.clock.monotonic()
+            with guard.watching():
+                self._call(step.migration, step.code)
+            took = int((self.clock.monotonic() - started) * 1000)
+            self._inspect(guard)
+            self._record(step, guard, took, begun=begun)
+        except BaseException as error:
+            raise self._failed(step, guard, tap, error, begun=begun) from None
+        finally:
+            with contextlib.suppress(Exception):
+                self.work.bound_lock_waits(self.work.settings.ddl_lock_timeout)
+        return took
+
+    def _call(self, migration: Migration, code: Callable[[], Any]) -> None:
+        lines = _Lines(self.emit, migration.key)
+        try:
+            with contextlib.redirect_stdout(lines), self.stop.interruptible():
+                result = code()
+        finally:
+            lines.flush_rest()
+        if inspect.isgenerator(result) or inspect.iscoroutine(result):
+            raise BadOutcomeError("the function is a generator or a coroutine, so its body never ran")
+
+    def _inspect(self, guard: Guard) -> None:
+        """Refuse an outcome that must not be recorded."""
+        if guard.rolled_back:
+            raise RolledBackError("the code rolled smalls' transaction back, and went on")
+        if guard.inside and not guard.still_ours():
+            raise BadOutcomeError("the code ended smalls' transaction past Peewee, so what it did is not known")
+        if guard.left_open():
+            raise BadOutcomeError("the code left a transaction of its own open")
+        if guard.inside and (broken := self._new_violations()):
+            more = f" and {len(broken) - _SHOWN_VIOLATIONS} more" if len(broken) > _SHOWN_VIOLATIONS else ""
+            raise BadOutcomeError(f"foreign keys are broken: {'; '.join(broken[:_SHOWN_VIOLATIONS])}{more}")
+
+    def _new_violations(self) -> list[str]:
+        found = self.work.dialect.violations(self.work.raw_query)
+        if not found or str(self.work.database.database) == MEMORY:
+            return found
+        wire = Wire(self.work.database)
+        try:
+            before = set(self.work.dialect.violations(wire.query))
+        finally:
+            wire.close()
+        return [violation for violation in found if violation not in before]
+
+    def _record(self, step: Step, guard: Guard, took: int, *, begun: bool) -> None:
+        """Record a success: in the migration's own transaction where it has one."""
+        self.locks.check()
+        self.stop.check()
+        with self.stop.shielded():
+            if guard.inside:
+                step.record(took)
+                guard.commit()
+                return
+            self.work.query("BEGIN")
+            step.record(took)
+            if begun and step.direction is Direction.FORWARD:
+                self.journal.add(step.migration.key, entries.APPLIED, duration_ms=took)
+            self.work.query("COMMIT")
+
+    # ── failure ──
+
+    def _failed(self, step: Step, guard: Guard, tap: Tap, error: BaseException, *, begun: bool) -> SmallsError:
+        """Undo what can be undone, record what cannot, and return the error that tells it."""
+        with self.stop.shielded():
+            rolls_back = guard.inside and not (isinstance(error, BadOutcomeError) and not guard.still_ours())
+            guard.undo()
+            clean = rolls_back or (tap.effects == 0 and not tap.opaque)
+            failure = Failure(step.migration, step.direction, error, tap, clean=clean)
+            if failure.is_lost(self.work.dialect):
+                failure = self._after_loss(failure, in_transaction=rolls_back)
+            told = explain(failure, self.work.dialect, self.stop)
+            if begun or not failure.clean:
+                self._note(step, tap, told, clean=failure.clean)
+        self.emit(
+            "migration.failed",
+            told.message,
+            migration=step.migration.key,
+            direction=step.direction.value,
+            error=told.as_dict(),
+        )
+        return told
+
+    def _after_loss(self, failure: Failure, *, in_transaction: bool) -> Failure:
+        """Connect again and read the history, which alone knows whether the last commit arrived."""
+        recorded: bool | None = None
+        with contextlib.suppress(Exception):
+            self.work.reopen()
+            recorded = any(row.key == failure.migration.key for row in self.history.read().rows)
+        in_flight = failure.tap.running is not None and not only_reads(failure.tap.running)
+        return replace(failure, recorded=recorded, clean=in_transaction or (failure.clean and not in_flight))
+
+    def _note(self, step: Step, tap: Tap, told: SmallsError, *, clean: bool) -> None:
+        """Append the failure to the journal; where even that fails, the beginning stands there without an end."""
+        event = entries.WITHDRAWN if clean else _BROKEN[step.direction]
+        detail = {"statements": tap.report(), "error": told.message, "code": told.code}
+        with contextlib.suppress(Exception):
+            self.journal.ensure()
+            self.journal.add(step.migration.key, event, **detail)
+
+
+class _Lines(io.TextIOBase):
+    """What a migration prints, as log events, a line each."""
+
+    def __init__(self, emit: Emit, key: str) -> None:
+        self._emit = emit
+        self._key = key
+        self._rest = ""
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def write(self, text: str) -> int:
+        """Log every whole line."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            self._emit("migration.output", line, migration=self._key, stream="stdout")
+        return len(text)
+
+    def flush_rest(self) -> None:
+        """Log what has no line end."""
+        if self._rest:
+            self.write("\n")

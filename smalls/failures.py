@@ -1,0 +1,148 @@
+"""What a failed migration is: the exception and the statements in, the error that a person reads out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from smalls.dialects.base import Trouble, message_of
+from smalls.errors import (
+    ConnectionLostError,
+    MigrationFailedError,
+    MigrationPartialError,
+    RelationLockError,
+    SmallsError,
+    TransactionEndedError,
+)
+from smalls.frames import user_place
+from smalls.guard import RolledBackError
+from smalls.model import Direction
+from smalls.stop import Stopped
+
+if TYPE_CHECKING:
+    from smalls.dialects.base import Dialect
+    from smalls.migration import Migration
+    from smalls.stop import Stop
+    from smalls.tap import Tap
+
+
+class BadOutcomeError(Exception):
+    """The code returned, and what it left behind cannot be kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed step.
+
+    `clean` is whether nothing of it took effect; `recorded` is what the history said after a lost
+    connection (None where it could not be read).
+    """
+
+    migration: Migration
+    direction: Direction
+    error: BaseException
+    tap: Tap
+    clean: bool
+    recorded: bool | None = None
+
+    @property
+    def what(self) -> str:
+        """The step, for a sentence."""
+        return self.migration.key if self.direction is Direction.FORWARD else f"Undoing {self.migration.key}"
+
+    def is_lost(self, dialect: Dialect) -> bool:
+        """Tell whether the connection broke."""
+        return isinstance(self.error, Exception) and dialect.trouble(self.error) is Trouble.LOST
+
+
+def explain(failure: Failure, dialect: Dialect, stop: Stop) -> SmallsError:
+    """Return the error that says what failed, where, how far it came, and what to do."""
+    if isinstance(failure.error, SmallsError):
+        return failure.error
+    if isinstance(failure.error, Stopped) or stop.reason is not None:
+        return _stopped(failure, stop)
+    trouble = dialect.trouble(failure.error) if isinstance(failure.error, Exception) else Trouble.OTHER
+    if trouble is Trouble.LOST:
+        return _lost(failure)
+    kind = _kind(failure, trouble)
+    return kind(
+        f"{failure.what} failed: {_words(failure.error)}{_extent(failure)}", hint=_hint(failure), **_fields(failure)
+    )
+
+
+def _kind(failure: Failure, trouble: Trouble) -> type[SmallsError]:
+    if not failure.clean:
+        return TransactionEndedError if isinstance(failure.error, BadOutcomeError) else MigrationPartialError
+    if trouble in {Trouble.LOCKED, Trouble.DEADLOCK}:
+        return RelationLockError
+    return MigrationFailedError
+
+
+def _words(error: BaseException) -> str:
+    if isinstance(error, BadOutcomeError | RolledBackError):
+        return str(error)
+    if type(error).__module__.partition(".")[0] in {"peewee", "psycopg2", "psycopg", "pymysql", "sqlite3"}:
+        return message_of(error)
+    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+
+
+def _extent(failure: Failure) -> str:
+    if failure.clean:
+        return ". Nothing of it took effect."
+    if failure.tap.opaque:
+        return ". It took the driver's own connection, so what took effect is not known."
+    return f". Before that, {failure.tap.effects} of its statements took effect."
+
+
+def _hint(failure: Failure) -> str | None:
+    if not failure.clean:
+        key = failure.migration.key
+        finish = "--mark-applied" if failure.direction is Direction.FORWARD else "--forget"
+        return (
+            f"`smalls repair` lists the statements that ran. Then `smalls repair --retry {key}` (run it again) "
+            f"or `smalls repair {finish} {key}` (you finished it by hand)."
+        )
+    text = str(failure.error)
+    if "transaction block" in text or "from within a transaction" in text:
+        return "That statement cannot run in a transaction: say `transaction = False` at the top of the file."
+    return None
+
+
+def _fields(failure: Failure) -> dict[str, Any]:
+    file, line = user_place(failure.error, failure.migration.path)
+    return {
+        "migration": failure.migration.key,
+        "file": file or failure.migration.path,
+        "line": line,
+        "statement": failure.tap.running,
+        "statements": None if failure.clean else failure.tap.report(),
+    }
+
+
+def _stopped(failure: Failure, stop: Stop) -> SmallsError:
+    error = stop.error()
+    if failure.clean:
+        error.message += f" {failure.what} was rolled back; nothing of it took effect."
+        error.fields["migration"] = failure.migration.key
+        return error
+    return MigrationPartialError(
+        f"{failure.what} was stopped: {error.message}{_extent(failure)[1:]}",
+        hint=_hint(failure),
+        **_fields(failure),
+    )
+
+
+def _lost(failure: Failure) -> SmallsError:
+    outcomes = {
+        None: "The history could not be read again.",
+        True: "The history was read again: it is recorded as applied.",
+        False: "The history was read again: it is not recorded as applied.",
+    }
+    message = (
+        f"The connection was lost during {failure.what}: {message_of(failure.error)}. {outcomes[failure.recorded]}"
+    )
+    if failure.clean:
+        return ConnectionLostError(message, **_fields(failure))
+    return MigrationPartialError(
+        f"{message} Its last statement may have taken effect.", hint=_hint(failure), **_fields(failure)
+    )

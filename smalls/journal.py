@@ -1,0 +1,76 @@
+"""The journal: what was begun, failed, undone, repaired and faked, appended to and never changed.
+
+The history table holds applied migrations only; the story of how they came to be is here.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from smalls.history import read_if_there
+from smalls.model import Direction, Unfinished
+
+if TYPE_CHECKING:
+    from smalls.clock import Clock
+    from smalls.database import WorkSession
+
+TABLE = "smalls_journal"
+STARTED, FAILED, APPLIED = "started", "failed", "applied"
+WITHDRAWN = "withdrawn"  # failed, and nothing of it took effect
+UNDO_STARTED, UNDO_FAILED, UNDONE = "undo_started", "undo_failed", "undone"
+REPAIRED, BASELINED, FAKED = "repaired", "baselined", "faked"
+_UNFINISHED = {
+    STARTED: ("running", Direction.FORWARD),
+    FAILED: ("failed", Direction.FORWARD),
+    UNDO_STARTED: ("running", Direction.BACKWARD),
+    UNDO_FAILED: ("failed", Direction.BACKWARD),
+}
+
+
+class Journal:
+    """Reads and appends to the journal through the working session."""
+
+    def __init__(self, work: WorkSession, clock: Clock, run_id: str, who: str) -> None:
+        self._work = work
+        self._clock = clock
+        self._run_id = run_id
+        self._who = who
+        self.table = work.dialect.table(work.settings.db_schema, TABLE)
+
+    def ensure(self) -> None:
+        """Make the table where it is not there."""
+        for statement in self._work.dialect.create_journal(self._work.settings.db_schema):
+            self._work.query(statement)
+
+    def add(self, key: str, event: str, **detail: Any) -> None:
+        """Append an entry; part of whatever transaction is open. Details must hold no secret."""
+        param = self._work.dialect.param
+        text = json.dumps({"who": self._who, **detail}, default=str)
+        self._work.query(
+            f"INSERT INTO {self.table} (at, run_id, migration, event, detail) VALUES ({', '.join([param] * 5)})",
+            (self._clock.utc(), self._run_id, key, event, text),
+        )
+
+    def unfinished(self) -> list[Unfinished]:
+        """Return the migrations whose last entry is a beginning or a failure; creates nothing."""
+        if not self._work.exists:
+            return []
+        names = ", ".join(f"'{event}'" for event in _UNFINISHED)
+        sql = (
+            f"SELECT migration, event, at, detail FROM {self.table} WHERE event IN ({names}) "
+            f"AND id IN (SELECT MAX(id) FROM {self.table} GROUP BY migration) ORDER BY id"
+        )
+        found = read_if_there(self._work, sql)
+        records = found[1] if found else []
+        return [_unfinished(record) for record in records]
+
+
+def _unfinished(record: dict[str, Any]) -> Unfinished:
+    state, direction = _UNFINISHED[record["event"]]
+    try:
+        detail = json.loads(record["detail"] or "{}")
+    except ValueError:
+        detail = {}
+    at = str(record["at"]).partition(".")[0]
+    return Unfinished(record["migration"], state, direction, at, detail if isinstance(detail, dict) else {})

@@ -1,0 +1,93 @@
+"""Log events as JSON lines or, on a terminal, as the console form; always on stderr, never a secret."""
+
+from __future__ import annotations
+
+import json
+import sys
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, TextIO
+
+from smalls.console import Console
+from smalls.events import EVENTS
+from smalls.settings import LogFormat
+
+if TYPE_CHECKING:
+    from collections.abc import MutableMapping
+
+    from smalls.redact import Redactor
+
+_LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+# The names that Google Cloud Logging and collectors after it read:
+# https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity
+_SEVERITIES = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR"}
+_UNTOUCHED = ("timestamp", "level", "severity", "event", "run_id")
+
+
+class Log:
+    """An `Emit`: writes each event to `stream` in the chosen form and forgets nothing it was bound to.
+
+    A stream that breaks (a closed pipe) must not stop a migration: its errors are ignored.
+    """
+
+    def __init__(self, form: LogFormat, level: str, run_id: str, redactor: Redactor, stream: TextIO) -> None:
+        self._threshold = _LEVELS[level]
+        self._bound: dict[str, Any] = {"run_id": run_id}
+        self._stream = stream
+        self.redactor = redactor
+        self.console: Console | None = None
+        self._json: Any = None
+        if form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty()):
+            self.console = Console(stream)
+        else:
+            self._json = _json_logger(self, stream)
+
+    def bind(self, **fields: Any) -> None:
+        """Add fields to every event from here on."""
+        self._bound |= fields
+
+    def __call__(self, event: str, message: str, /, *, level: str | None = None, **fields: Any) -> None:
+        """Log one event of the catalogue, at its own level unless `level` says another."""
+        level = level or EVENTS[event].level
+        if _LEVELS[level] < self._threshold and event != "run.finished":
+            return
+        known = {name: value for name, value in (self._bound | fields).items() if value is not None}
+        try:
+            if self.console:
+                self.console.show(event, level, self.redactor.text(message), self.redactor.value(known))
+            else:
+                self._json.log(level, event=event, message=message, **known)
+        except (OSError, ValueError):
+            return
+
+    def clean(self, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Take secrets out of an entry, all but its fixed fields."""
+        return {name: value if name in _UNTOUCHED else self.redactor.value(value) for name, value in entry.items()}
+
+
+def _json_logger(log: Log, stream: TextIO) -> Any:
+    import structlog
+
+    def stamp(_logger: Any, level: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return {"timestamp": now, "level": level, "severity": _SEVERITIES[level], **log.clean(entry)}
+
+    class Lines(structlog.BoundLoggerBase):
+        def log(self, level: str, **entry: Any) -> None:
+            self._proxy_to_logger(level, **entry)
+
+    return structlog.wrap_logger(
+        structlog.PrintLogger(stream),
+        processors=[
+            stamp,
+            structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=False, default=str),
+        ],
+        wrapper_class=Lines,
+    )
+
+
+def make_streams_safe() -> None:
+    """Let output that the terminal's encoding lacks be escaped instead of raising."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="backslashreplace")

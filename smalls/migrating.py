@@ -1,0 +1,163 @@
+"""`migrate`: apply what is pending, or show or rehearse it, or record it without running it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from smalls import journal as entries
+from smalls.errors import UsageError
+from smalls.model import Edited, Kind, OutOfOrder
+from smalls.planner import listed, plan_forward
+from smalls.source import load_all
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
+
+    from smalls.lock import HeldLocks
+    from smalls.migration import Migration
+    from smalls.planner import Assessment
+    from smalls.run import Run
+
+
+def migrate(run: Run, target: str | None) -> str:
+    """Apply the pending migrations up to `target`; return a sentence that says how it ended.
+
+    Nothing pending takes no lock and writes nothing. Every file that would run is loaded before the first
+    one runs. Raises whatever stands against it; see `smalls.planner.refusals` and `smalls.execution`.
+    """
+    assessment = run.look()
+    warn_of_differences(run, assessment)
+    planned = _plan(run, assessment, target)
+    if not planned and not assessment.in_progress:
+        return _nothing(assessment)
+    modules = load_all(planned, run.stop.check)
+    with run.locked() as held:
+        assessment = run.look(locked=True)
+        planned = _plan(run, assessment, target)
+        if not planned:
+            return _nothing(assessment)
+        missing = [migration for migration in planned if migration.key not in modules]
+        modules |= load_all(missing, run.stop.check)
+        run.prepare_tables()
+        _apply(run, held, planned, modules)
+    rest = f"{run.counts.pending} pending" if run.counts.pending else "the database is up to date"
+    return f"Applied {_count(planned)}; {rest}."
+
+
+def _plan(run: Run, assessment: Assessment, target: str | None) -> tuple[Migration, ...]:
+    wanted = run.target(target, assessment) if target else None
+    return plan_forward(assessment, run.settings.policies, wanted)
+
+
+def _nothing(assessment: Assessment) -> str:
+    return f"Nothing to do: {_count(assessment.applied)} applied, nothing pending."
+
+
+def _count(things: Sequence[Any]) -> str:
+    return f"{len(things)} migration{'' if len(things) == 1 else 's'}"
+
+
+def _apply(run: Run, held: HeldLocks, planned: Sequence[Migration], modules: dict[str, ModuleType]) -> None:
+    executor = run.executor(held)
+    if run.log.console:
+        run.log.console.progress(len(planned))
+    for migration in planned:
+        run.stop.check()
+        executor.apply(migration, modules[migration.key].migrate)
+        run.counts.applied += 1
+        run.counts.pending = (run.counts.pending or 1) - 1
+
+
+def warn_of_differences(run: Run, assessment: Assessment) -> None:
+    """Log what the policies let pass: edited files, late arrivals, equal numbers, newer rows."""
+    policies = run.settings.policies
+    tell = _teller(run)
+    if policies.edited is Edited.WARN:
+        tell("Changed after they were applied", [entry.row.key for entry in assessment.edited])
+    if policies.out_of_order is OutOfOrder.IGNORE:
+        tell("Ignored, being numbered below applied ones", [m.key for m in assessment.out_of_order])
+    for group in assessment.equal_numbers:
+        tell("Of equal number, run in the order of their names", [m.key for m in group])
+    compatible = [row.key for row in assessment.newer if row not in assessment.incompatible]
+    tell("Applied by a newer image, which this one can live with", compatible)
+
+
+def _teller(run: Run) -> Callable[[str, list[str]], None]:
+    def tell(what: str, keys: list[str]) -> None:
+        if keys:
+            run.log("history.warned", f"{what}: {listed(keys)}.", migrations=keys)
+
+    return tell
+
+
+# ── without running ─────────────────────────────────────────────────────────────────────────────────────
+
+
+def preview(run: Run, target: str | None) -> list[dict[str, Any]]:
+    """Return what `migrate` would run; runs no user code and takes no lock."""
+    planned = _plan(run, run.look(), target)
+    return [
+        {
+            "migration": migration.key,
+            "path": migration.path,
+            "style": "direct",
+            "previewable": False,
+            "transaction": migration.traits.transaction and run.chosen.dialect.transactional_ddl,
+            "reversible": migration.traits.can_be_undone,
+        }
+        for migration in planned
+    ]
+
+
+def rehearse(run: Run, target: str | None) -> list[dict[str, Any]]:
+    """Run the pending migrations in one transaction that is rolled back; return what was run.
+
+    Raises UsageError where the engine cannot roll DDL back, or a file asks for no transaction.
+    """
+    if not run.chosen.dialect.transactional_ddl:
+        raise UsageError(
+            "--plan=execute needs an engine that can roll DDL back; MySQL and MariaDB commit it at once.",
+            hint="Use --plan, or rehearse on a copy of the database.",
+        )
+    planned = _plan(run, run.look(), target)
+    outside = [migration.key for migration in planned if not migration.traits.transaction]
+    if outside:
+        raise UsageError(f"These say `transaction = False` and cannot be rolled back: {listed(outside)}.")
+    modules = load_all(planned, run.stop.check)
+    with run.locked() as held:
+        planned = _plan(run, run.look(locked=True), target)
+        run.executor(held).rehearse([(m, modules[m.key].migrate) for m in planned if m.key in modules])
+    return [{"migration": m.key, "path": m.path, "style": "direct", "executed": "rolled back"} for m in planned]
+
+
+def fake(run: Run, target: str | None) -> str:
+    """Record the pending migrations as applied without running them."""
+    planned = _plan(run, run.look(), target)
+    if not planned:
+        return "Nothing to do: nothing pending."
+    with run.locked():
+        planned = _plan(run, run.look(locked=True), target)
+        record_unrun(run, planned, Kind.FAKED)
+    return f"Recorded {_count(planned)} as applied without running them."
+
+
+def record_unrun(run: Run, migrations: Sequence[Migration], kind: Kind) -> None:
+    """Record migrations that were not run, all or none, in the history and in the journal."""
+    run.prepare_tables()
+    event = entries.FAKED if kind is Kind.FAKED else entries.BASELINED
+    with run.stop.shielded():
+        run.work.query("BEGIN")
+        for migration in migrations:
+            run.history.add(migration, kind, None)
+            run.journal.add(migration.key, event)
+        run.work.query("COMMIT")
+    for migration in migrations:
+        run.log(
+            "migration.applied",
+            f"Recorded {migration.key} as {kind.value}.",
+            migration=migration.key,
+            kind=kind.value,
+        )
+    run.counts.applied += len(migrations)
+    run.counts.pending = max(0, (run.counts.pending or 0) - len(migrations))

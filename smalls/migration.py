@@ -1,0 +1,120 @@
+"""What a migration file says about itself, read from its source without running it."""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from smalls.checksum import Checksum
+from smalls.errors import MigrationLoadError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from smalls.model import Revision
+
+_LITERALS: dict[str, type] = {"transaction": bool, "reversible": bool, "min_version": str, "phase": str}
+
+
+@dataclass(frozen=True, slots=True)
+class Traits:
+    """A file's functions and attributes."""
+
+    has_migrate: bool = True
+    has_rollback: bool = True
+    transaction: bool = True
+    reversible: bool = True
+    min_version: str | None = None
+    phase: str | None = None
+
+    @property
+    def can_be_undone(self) -> bool:
+        """Whether the file offers a way back."""
+        return self.has_rollback and self.reversible
+
+
+@dataclass(frozen=True)
+class Migration:
+    """A migration file: its identity, its path, and its source, read once; the rest is worked out from it."""
+
+    revision: Revision
+    path: str
+    source: bytes
+
+    @property
+    def key(self) -> str:
+        """The name under which the history knows it."""
+        return str(self.revision)
+
+    @cached_property
+    def checksum(self) -> Checksum:
+        """The checksums of the source."""
+        return Checksum(self.source)
+
+    @cached_property
+    def traits(self) -> Traits:
+        """What the source says. Raises MigrationLoadError for a source that is no Python."""
+        return read_traits(self.source, self.path)
+
+
+def read_traits(source: bytes, path: str) -> Traits:
+    """Return a source's traits.
+
+    Raises MigrationLoadError, with file and line, where it is no Python, defines no migrate(), or sets
+    `min_version` or `phase` to anything but a literal.
+    """
+    tree = parse(source, path)
+    functions = set(_bound(tree))
+    if "migrate" not in functions and "*" not in functions:
+        raise MigrationLoadError(f"{path} defines no migrate().", file=path, line=1)
+    for node in tree.body:
+        if isinstance(node, ast.AsyncFunctionDef) and node.name in {"migrate", "rollback"}:
+            raise MigrationLoadError(
+                f"{path}: {node.name}() is async; it must be a plain function.", file=path, line=node.lineno
+            )
+    return Traits(has_rollback="rollback" in functions, **_attributes(tree, path))
+
+
+def parse(source: bytes, path: str) -> ast.Module:
+    """Return the source's syntax tree. Raises MigrationLoadError where it is no Python."""
+    try:
+        return ast.parse(source, path)
+    except SyntaxError as error:
+        raise MigrationLoadError(f"{path} is not Python: {error.msg}.", file=path, line=error.lineno) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise MigrationLoadError(f"{path} is not Python: {error}.", file=path) from None
+
+
+def _bound(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree) if any(isinstance(n, ast.If | ast.Try | ast.With) for n in tree.body) else tree.body:
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield node.name
+        elif isinstance(node, ast.Assign):
+            yield from (target.id for target in node.targets if isinstance(target, ast.Name))
+        elif isinstance(node, ast.Import | ast.ImportFrom):
+            yield from (alias.asname or alias.name for alias in node.names)
+
+
+def _attributes(tree: ast.Module, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for node in tree.body:
+        target, value = _assignment(node)
+        if target not in _LITERALS or value is None:
+            continue
+        if isinstance(value, ast.Constant) and isinstance(value.value, _LITERALS[target]):
+            found[target] = value.value
+        elif isinstance(value, ast.Constant) and target == "min_version" and isinstance(value.value, int):
+            found[target] = str(value.value)
+        elif _LITERALS[target] is str:
+            raise MigrationLoadError(f"{path}: {target} must be a plain string.", file=path, line=node.lineno)
+    return found
+
+
+def _assignment(node: ast.stmt) -> tuple[str, ast.expr | None]:
+    if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        return node.targets[0].id, node.value
+    if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
+        return node.target.id, node.value
+    return "", None
