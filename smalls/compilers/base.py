@@ -1,0 +1,72 @@
+"""What a compiler makes of an operation: steps, each with what a plan and a journal must know of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+if TYPE_CHECKING:
+    from smalls.operations import Backfill, Operation
+    from smalls.schema import Schema, Table
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """One SQL statement.
+
+    `lock` is the engine's word for the strongest lock that it takes on a table ("ACCESS EXCLUSIVE", "NONE"),
+    "" where that is of no interest. `rewrites` is whether it copies the table. `online` says, where there is
+    something to say, how the form was chosen so that it is short or does not block ("NOT VALID, validated
+    next", "ALGORITHM=INSTANT"). `transactional` is whether it may run inside a transaction.
+    """
+
+    sql: str
+    params: tuple[Any, ...] = ()
+    transactional: bool = True
+    lock: str = ""
+    rewrites: bool = False
+    online: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rebuild:
+    """SQLite's twelve steps for one table: made anew as `after`, rows copied, triggers and views kept.
+
+    `copy` maps each column of the new table that gets old data to the SQL expression it is copied from.
+    Triggers and views are in no state; whoever executes the step reads them from sqlite_master before and
+    makes them again after: https://www.sqlite.org/lang_altertable.html#otheralter
+    """
+
+    before: Table
+    after: Table
+    statements: tuple[Statement, ...]
+    copy: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Call the function `name` of the migration's file, with the database and the models as of then."""
+
+    name: str
+    transactional: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Batches:
+    """Run a backfill in batches by primary key, committing after each; resumes where it stopped."""
+
+    operation: Backfill
+    table: Table
+
+
+Step: TypeAlias = Statement | Rebuild | Call | Batches
+
+
+class Compiler(Protocol):
+    """One engine's compiler."""
+
+    def compile(self, operation: Operation, before: Schema) -> list[Step]:
+        """Return the steps for `operation` on the schema `before` it.
+
+        Raises UnsupportedError (of `smalls.autoerrors`), with the reason, for what the engine cannot do.
+        """
