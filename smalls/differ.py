@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING
 
 from smalls.backfills import Backfills
 from smalls.hints import NO_HINTS, Ask, DiffWarning, Hints
+from smalls.operations import AddTable, DropTable, StateOnly, apply_all
 from smalls.ordering import arrange
 from smalls.renames import match
+from smalls.schema import Schema
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from smalls.operations import Operation
-    from smalls.schema import Schema
+    from smalls.schema import Table, TableKey
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,14 +27,39 @@ class Diff:
     warnings: tuple[DiffWarning, ...] = ()
 
 
-def diff(old: Schema, new: Schema, *, hints: Hints = NO_HINTS, ask: Ask | None = None, app: str = "") -> Diff:
+def diff(
+    old: Schema,
+    new: Schema,
+    *,
+    hints: Hints = NO_HINTS,
+    ask: Ask | None = None,
+    app: str = "",
+    arrivals: Iterable[Table] = (),
+    departures: Iterable[TableKey] = (),
+) -> Diff:
     """Return the operations that lead from `old` to `new`; none when they are equal.
 
     Renames and backfills are taken from `hints`, else from `ask`, which is called in a fixed order; with
     neither, a likely rename becomes drop + add and a missing backfill stays missing, each with a warning.
     `app` is the prefix that hints may have. Raises `HintError` for a rename hint that fits nothing.
+
+    `arrivals` are tables that another app gives to this one, as its migrations have left them; `departures`
+    are those that another app takes. Their coming and going changes the state alone: the rows stay.
     """
+    moves = _moves(old, arrivals, departures)
+    start = apply_all(moves, old)
     backfills = Backfills(hints, ask, app)
-    found = match(old, new, hints=hints, ask=ask, app=app)
-    operations = arrange(old, new, found, backfills)
-    return Diff(operations, (*found.warnings, *backfills.warnings))
+    found = match(start, new, hints=hints, ask=ask, app=app)
+    operations = arrange(start, new, found, backfills)
+    return Diff((*moves, *operations), (*found.warnings, *backfills.warnings))
+
+
+def adopt(schema: Schema) -> Diff:
+    """Return what makes `schema` the declared state of a database that has it already: no SQL at all."""
+    return Diff((StateOnly(diff(Schema(), schema).operations),))
+
+
+def _moves(old: Schema, arrivals: Iterable[Table], departures: Iterable[TableKey]) -> list[Operation]:
+    come = [AddTable(table) for table in sorted(arrivals, key=lambda table: table.key)]
+    go = [DropTable(old.table(key)) for key in sorted(departures)]
+    return [StateOnly(operations) for operations in (come, go) if operations]

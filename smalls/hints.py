@@ -90,7 +90,7 @@ class Hints:
         """
         return cls(
             tuple(_split(text) for text in renames),
-            tuple((path, _value(value)) for path, value in map(_split, backfills)),
+            tuple((path, parse_value(value)) for path, value in map(_split, backfills)),
         )
 
 
@@ -105,7 +105,8 @@ def _split(text: str) -> tuple[Path, str]:
     return Path(parts), value.strip()
 
 
-def _value(text: str) -> Value:
+def parse_value(text: str) -> Value:
+    """Return the value that a flag, or an answer, means: JSON, `sql:EXPRESSION`, or else the text itself."""
     if text.startswith("sql:"):
         return Sql(text.removeprefix("sql:").strip())
     try:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from smalls.autoerrors import IrreversibleError
 from smalls.codec import plain
 from smalls.operations.base import Operation, Value, apply_all, reverse
+from smalls.operations.tables import DropTable
 from smalls.schema import Schema, TableKey, table_key
 from smalls.schema.names import names
 
@@ -144,7 +145,10 @@ class Backfill(Operation):
 @plain("state_only")
 @dataclass(frozen=True, slots=True)
 class StateOnly(Operation):
-    """Change the declared state by `operations`, and nothing in the database."""
+    """Change the declared state by `operations`, and nothing in the database.
+
+    A table may be dropped from the state while foreign keys refer to it: it stays in the database.
+    """
 
     name: ClassVar[str] = "state_only"
     operations: tuple[Operation, ...]
@@ -153,7 +157,9 @@ class StateOnly(Operation):
         object.__setattr__(self, "operations", tuple(operations))
 
     def apply(self, schema: Schema) -> Schema:
-        return apply_all(self.operations, schema)
+        for item in self.operations:
+            schema = item.forget(schema) if isinstance(item, DropTable) else item.apply(schema)
+        return schema
 
     def inverse(self) -> Operation:
         return StateOnly(reverse(self.operations))

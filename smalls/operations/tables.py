@@ -45,12 +45,17 @@ class DropTable(Operation):
 
     def apply(self, schema: Schema) -> Schema:
         key = self.table.key
-        if schema.table(key) != self.table:
-            raise StateError(f"table {key} is not as the operation says: {schema.table(key)!r}, not {self.table!r}")
         for other in schema.tables.values():
             if other.key != key and any(fk.ref_table == key for fk in other.foreign_keys):
                 raise StateError(f"table {key} cannot go: a foreign key of {other.key} refers to it")
-        return schema.remove(key)
+        return self.forget(schema)
+
+    def forget(self, schema: Schema) -> Schema:
+        """Return `schema` without the table, whoever refers to it: what `StateOnly` does, as it stays."""
+        there = schema.table(self.table.key)
+        if there != self.table:
+            raise StateError(f"table {self.table.key}: expected {self.table!r}; there is {there!r}")
+        return schema.remove(self.table.key)
 
     def inverse(self) -> Operation:
         return AddTable(self.table)

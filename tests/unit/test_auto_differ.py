@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smalls.autoerrors import HintError
-from smalls.differ import diff
+from smalls.differ import adopt, diff
 from smalls.hints import Hints
 from smalls.operations import apply_all, reverse
 from smalls.schema import (
@@ -667,3 +667,29 @@ def test_another_apps_table_may_be_referred_to():
     found = diff(Schema(), Schema([LINKED]))
     assert [o.describe() for o in found.operations] == ["add table post"]
     assert found.operations[0].table.foreign_keys[0].ref_table == TableKey("", "author")
+
+
+# apps and adoption
+
+
+def test_a_table_moves_from_one_app_to_another_without_sql():
+    """One app gives, the other takes, and a change that comes with the move is made by the taker."""
+    giver, taker = Schema([AUTHOR, LINKED]), Schema([POST.with_(name="page")])
+    given = diff(giver, Schema([LINKED]), departures=[AUTHOR.key])
+    assert [o.describe() for o in given.operations] == ["state only: drop table author"]
+    changed = AUTHOR.swap("columns", None, number("n", null=True))
+    wanted = taker.add(changed)
+    taken = diff(taker, wanted, arrivals=[AUTHOR])
+    assert [o.describe() for o in taken.operations] == [
+        "state only: add table author",
+        "add column author.n",
+    ]
+    assert apply_all(taken.operations, taker) == wanted
+    assert apply_all(reverse(given.operations), apply_all(given.operations, giver)) == giver
+
+
+def test_adopting_changes_the_state_alone():
+    """A first migration for a database that has the tables already, rings included."""
+    (operation,) = adopt(Schema(RING)).operations
+    assert operation.name == "state_only"
+    assert operation.apply(Schema()) == Schema(RING)
