@@ -56,9 +56,9 @@ class Path:
 
     parts: tuple[str, ...]
 
-    def means_table(self, table: Table, app: str) -> bool:
-        """Whether the path is `table` itself."""
-        return self._is(self.parts, table, app)
+    def means_table(self, table: Table, app: str, *called: Callable[[Table], str]) -> bool:
+        """Whether the path is `table` itself, by one of the ways to call it (its own name, its model's)."""
+        return self._is(self.parts, table, app, called)
 
     def means_column(self, table: Table, name: str, app: str) -> bool:
         """Whether the path is the column `name` of `table`, by its own name or by its field's."""
@@ -67,8 +67,8 @@ class Path:
         return len(self.parts) > 1 and self.parts[-1] in fields and self._is(self.parts[:-1], table, app)
 
     @staticmethod
-    def _is(parts: tuple[str, ...], table: Table, app: str) -> bool:
-        known = {table.name, label(table)}
+    def _is(parts: tuple[str, ...], table: Table, app: str, called: Iterable[Callable[[Table], str]] = ()) -> bool:
+        known = {call(table) for call in called} or {table.name, label(table)}
         within = {app, table.schema} - {""}
         return parts[-1] in known and (not parts[:-1] or parts[:-1] in {(prefix,) for prefix in within})
 

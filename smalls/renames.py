@@ -82,12 +82,16 @@ class _Matcher:
     def _hinted_tables(self) -> dict[TableKey, TableKey]:
         pairs: dict[TableKey, TableKey] = {}
         for path, name in self.hints.renames:
-            sources = [key for key, table in self.old.tables.items() if path.means_table(table, self.app)]
-            targets = [key for key, table in self.new.tables.items() if name in (str(key), key.name, label(table))]
-            targets = [key for key in targets if key not in pairs.values()]
-            if len(sources) == 1 and len(targets) == 1 and sources[0] not in pairs:
-                pairs[sources[0]] = targets[0]
-                self.used.add(path)
+            old = [table for key, table in self.old.tables.items() if key not in pairs]
+            new = [table for key, table in self.new.tables.items() if key not in pairs.values()]
+            # models' names on both sides, or tables' names on both, before one of each
+            for called in ((label,), (_name, _full_name), (label, _name, _full_name)):
+                sources = [table.key for table in old if path.means_table(table, self.app, *called)]
+                targets = [table.key for table in new if name in {call(table) for call in called}]
+                if len(sources) == 1 and len(targets) == 1:
+                    pairs[sources[0]] = targets[0]
+                    self.used.add(path)
+                    break
         return pairs
 
     # columns
@@ -142,6 +146,14 @@ class _Matcher:
             return None
         answer = self.ask(question)
         return next((key for key in likely if str(key) == answer), None)
+
+
+def _name(table: Table) -> str:
+    return table.name
+
+
+def _full_name(table: Table) -> str:
+    return str(table.key)
 
 
 def _within(path: Path, table: Table, app: str) -> bool:

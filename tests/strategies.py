@@ -166,6 +166,28 @@ def rename_table(draw: st.DrawFn, schema: Schema) -> Step:
     return Step(schema.move(table.key, table.key._replace(name=name)), (f"{table.name}={name}",))
 
 
+def swap_tables(draw: st.DrawFn, schema: Schema) -> Step:
+    """Let two tables swap their names."""
+    if len(schema.tables) < 2:
+        return Step(schema)
+    one, other = draw(st.lists(st.sampled_from(sorted(schema.tables)), min_size=2, max_size=2, unique=True))
+    spare = one._replace(name="spare")
+    swapped = schema.move(one, spare).move(other, one).move(spare, other)
+    return Step(swapped, (f"{one.name}={other.name}", f"{other.name}={one.name}"))
+
+
+def swap_columns(draw: st.DrawFn, schema: Schema) -> Step:
+    """Let two columns of a table swap their names, and no index or constraint be among their users."""
+    table = _some_table(draw, schema)
+    plain = _plain_columns(schema, table) if table else []
+    plain = [c for c in plain if not any(_mentions(i, c.name) for i in (*table.indexes, *table.constraints))]
+    if len(plain) < 2:
+        return Step(schema)
+    one, other = (c.name for c in draw(st.lists(st.sampled_from(plain), min_size=2, max_size=2, unique=True)))
+    swapped = schema.rename_columns(table.key, {one: other, other: one})
+    return Step(swapped, (f"{table.name}.{one}={other}", f"{table.name}.{other}={one}"))
+
+
 def add_column(draw: st.DrawFn, schema: Schema) -> Step:
     """Add a column under a free name."""
     table = _some_table(draw, schema)
@@ -404,9 +426,11 @@ EDITS: list[Callable[[st.DrawFn, Schema], Step]] = [
     add_table,
     drop_table,
     rename_table,
+    swap_tables,
     add_column,
     drop_column,
     rename_column,
+    swap_columns,
     alter_type,
     toggle_null,
     toggle_default,
