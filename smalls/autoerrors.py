@@ -31,3 +31,10 @@ class HintError(ConfigError):
 
     code = "SML-HINT"
     hint = "Write app.Model.old=new, app.Model=NewTable or app.Model.column=value; the app may be left out."
+
+
+class UnsupportedError(MigrationLoadError):
+    """An engine cannot do what an operation asks for; the message gives the reason."""
+
+    code = "SML-UNSUPPORTED"
+    hint = "Nothing was run. The table of engines and operations in docs/engines.md says what there is instead."
