@@ -67,8 +67,15 @@ class _Matcher:
         gone = [key for key in sorted(self.old.tables) if key not in pairs]
         come = [key for key in sorted(self.new.tables) if key not in pairs.values()]
 
+        # where many tables get new names at once, those with the very same columns are enough to choose from
+        shapes: dict[frozenset[object], set[TableKey]] = {}
+        for was in gone:
+            shapes.setdefault(_shape(self.old.tables[was]), set()).add(was)
+        twins = {key: shapes.get(_shape(self.new.tables[key])) for key in come}
+
         def score(was: TableKey, key: TableKey) -> float:
-            return table_score(self.old.tables[was], self.new.tables[key])
+            among = twins[key]
+            return table_score(self.old.tables[was], self.new.tables[key]) if not among or was in among else 0.0
 
         def choose(key: TableKey, likely: list[TableKey]) -> TableKey | None:
             was = self.old.tables[likely[0]]
@@ -146,6 +153,10 @@ class _Matcher:
             return None
         answer = self.ask(question)
         return next((key for key in likely if str(key) == answer), None)
+
+
+def _shape(table: Table) -> frozenset[object]:
+    return frozenset((column.name, column.type) for column in table.columns)
 
 
 def _name(table: Table) -> str:

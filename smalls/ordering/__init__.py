@@ -62,7 +62,7 @@ class _Arrangement:
         self._do(self.frame.renames)
         self._do(index_renames(self.frame))
         self._add_tables()
-        for phase in (self._add_columns, self._alter, self._drop_columns):
+        for phase in (self._add_columns, self._alter, self._add_generated, self._drop_columns):
             for before, after in self.frame.pairs():
                 phase(before, after)
         self._drop_tables()
@@ -92,17 +92,22 @@ class _Arrangement:
         return made or still_supports(self.frame, fk)
 
     def _add_columns(self, before: Table, after: Table) -> None:
-        come = [column for column in after.columns if before.find(column.name) is None]
-        # a generated column may be made of others
-        for column in sorted(come, key=lambda column: column.generated is not None):
-            value = None if column.null else self.backfills.forward(after, column)
-            self._do([AddColumn(after.key, column, backfill=value)])
+        for column in after.columns:
+            if before.find(column.name) is None and column.generated is None:
+                value = None if column.null else self.backfills.forward(after, column)
+                self._do([AddColumn(after.key, column, backfill=value)])
+
+    def _add_generated(self, before: Table, after: Table) -> None:
+        del before
+        there = self.state.tables[after.key]
+        self._do([AddColumn(after.key, column) for column in after.columns if there.find(column.name) is None])
 
     # alterations
 
     def _alter(self, before: Table, after: Table) -> None:
         late: list[Column] = []
-        for column in after.columns:
+        there = self.state.tables[after.key]
+        for column in (column for column in after.columns if there.find(column.name)):
             first = self._early(before, after, column)
             self._alter_column(before, after, first)
             late += [column] if first != column else []
@@ -150,7 +155,7 @@ class _Arrangement:
     # what goes
 
     def _drop_columns(self, before: Table, after: Table) -> None:
-        gone = [column for column in before.columns if after.find(column.name) is None]
+        gone = [column for column in self.state.tables[after.key].columns if after.find(column.name) is None]
         for column in sorted(gone, key=lambda column: column.generated is None):
             self._do([DropColumn(after.key, column, reverse_backfill=self.backfills.back(before, column))])
 

@@ -36,7 +36,8 @@ class Frame:
 
     `middle` is `old` after `renames` of tables and columns. `tables` maps old keys to new ones, sorted, for
     tables that stay. Of their columns, `retyped` change in type or collation, `recast` in the kind of type;
-    `rekeyed` tables get another primary key. `index_renames` are by new keys.
+    `recomputed` are generated and have to be dropped and made again; `rekeyed` tables get another primary
+    key. `index_renames` are by new keys.
     """
 
     old: Schema
@@ -46,6 +47,7 @@ class Frame:
     renames: tuple[Operation, ...]
     retyped: frozenset[ColumnKey]
     recast: frozenset[ColumnKey]
+    recomputed: frozenset[ColumnKey]
     rekeyed: frozenset[TableKey]
     index_renames: Mapping[IndexKey, IndexKey]
 
@@ -57,7 +59,9 @@ class Frame:
 
     def upset(self, key: TableKey, index: Index) -> bool:
         """Whether a change of type may break `index`, which leans on more than its columns' order."""
-        changed = [name for table, name in self.recast if table == key]
+        changed = [name for table, name in self.recast | self.recomputed if table == key]
+        if any(ColumnKey(key, name) in self.recomputed for name in index.columns):
+            return True
         if index.method and any(name in index.columns for name in changed):
             return True
         text = " ".join((index.sql, index.where, *(p.text for p in index.parts if not isinstance(p, str))))
@@ -82,9 +86,11 @@ def lay(old: Schema, new: Schema, match: Match) -> Frame:
         tuple(renames),
         retyped=frozenset(ColumnKey(key, b.name) for key, b, a in columns if _medium(b) != _medium(a)),
         recast=frozenset(ColumnKey(key, b.name) for key, b, a in columns if b.type.kind != a.type.kind),
+        recomputed=frozenset(),
         rekeyed=frozenset(before.key for before, after in stay if before.primary_key != after.primary_key),
         index_renames={},
     )
+    frame = replace(frame, recomputed=frozenset(_recomputed(frame)))
     return replace(frame, index_renames=_index_pairs(frame))
 
 
@@ -97,6 +103,26 @@ def _shared_columns(before: Table, after: Table) -> Iterator[tuple[Column, Colum
     for column in before.columns:
         if column.name in later:
             yield column, later[column.name]
+
+
+def _recomputed(frame: Frame) -> Iterator[ColumnKey]:
+    """Yield generated columns that change what they compute, or compute from what is renamed or retyped.
+
+    Their values can always be had again, and few engines alter them, or what they are made of, in place.
+    """
+    for was, key in frame.tables.items():
+        before, after = frame.old.tables[was].columns, frame.new.tables[key]
+        pairs = list(zip(before, frame.middle.tables[key].columns, strict=True))
+        changed = [o.name for o, m in pairs if o.name != m.name or ColumnKey(key, m.name) in frame.retyped]
+        for old, middle in pairs:
+            if old.generated is None or old.name != middle.name:
+                continue
+            later = after.find(old.name)
+            leans = any(name in old.generated.sql for name in changed)
+            if (leans and later is None) or (
+                later is not None and later.generated and (leans or later.generated != old.generated)
+            ):
+                yield ColumnKey(key, old.name)
 
 
 def _table_renames(old: Schema, new: Schema, match: Match) -> list[Operation]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from smalls.operations import DropConstraint, DropIndex, Operation
+from smalls.operations import DropColumn, DropConstraint, DropIndex, Operation
 from smalls.ordering.frame import ColumnKey, Frame, IndexKey
 from smalls.schema import Check, ForeignKey, Unique, columns_of
 
@@ -18,7 +18,7 @@ Lost: TypeAlias = "Mapping[TableKey, list[tuple[str, ...]]]"
 
 
 def removals(frame: Frame) -> list[Operation]:
-    """Return the drops that come first: foreign keys, then other constraints, then indexes.
+    """Return the drops that come first: foreign keys, then other constraints, then indexes, then generated columns.
 
     It is what the new schema has not, or has otherwise; what stands on columns or keys that change under it
     (it comes back at the end); and what dropped tables hold in the way of others.
@@ -41,7 +41,12 @@ def removals(frame: Frame) -> list[Operation]:
         for item, after in _constraints(before, middle, ForeignKey):
             if _blocks(frame, middle, item.name, names) or _key_goes(frame, middle, after, lost):
                 keys.append(DropConstraint(before.key, item))
-    return [*keys, *others, *indexes]
+    return [*keys, *others, *indexes, *_generated(frame)]
+
+
+def _generated(frame: Frame) -> list[Operation]:
+    was = {key: was for was, key in frame.tables.items()}
+    return [DropColumn(was[key], frame.old.tables[was[key]].column(name)) for key, name in sorted(frame.recomputed)]
 
 
 def _constraints(before: Table, middle: Table, *kinds: type[Any]) -> list[tuple[Any, Any]]:
@@ -80,8 +85,10 @@ def _constraint_goes(frame: Frame, middle: Table, constraint: Constraint) -> boo
     after = _stays(frame, middle)
     if after is None or constraint not in after.constraints:
         return after is not None
-    changed = [name for table, name in frame.recast if table == middle.key]
-    return isinstance(constraint, Check) and any(name in constraint.sql for name in changed)
+    changed = [name for table, name in frame.recast | frame.recomputed if table == middle.key]
+    if isinstance(constraint, Check):
+        return any(name in constraint.sql for name in changed)
+    return any(ColumnKey(middle.key, name) in frame.recomputed for name in columns_of(constraint))
 
 
 def _key_goes(frame: Frame, middle: Table, fk: ForeignKey, lost: Lost) -> bool:
@@ -93,7 +100,7 @@ def _key_goes(frame: Frame, middle: Table, fk: ForeignKey, lost: Lost) -> bool:
     return (
         fk not in after.constraints
         or (fk.ref_table in frame.middle.tables and fk.ref_table not in frame.new.tables)
-        or not frame.retyped.isdisjoint(ColumnKey(middle.key, name) for name in fk.columns)
+        or not (frame.retyped | frame.recomputed).isdisjoint(ColumnKey(middle.key, name) for name in fk.columns)
         # an engine may lean on the index of the referring columns
         or (middle.key in frame.rekeyed and not set(fk.columns).isdisjoint(middle.primary_key))
         or _leads(lost.get(middle.key, []), fk.columns)

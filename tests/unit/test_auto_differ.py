@@ -351,6 +351,51 @@ CASES = [
         ["add column p.b", "add column p.h", "drop column p.g", "drop column p.a"],
     ),
     (
+        "a generated column is made again when what it is made of gets another type, with its index",
+        [
+            table(
+                "p",
+                number("a", null=True),
+                Column("g", types.integer(), null=True, generated=Generated("a + 1")),
+                indexes=[Index("ix", "g")],
+                constraints=[Unique("g")],
+            )
+        ],
+        [
+            table(
+                "p",
+                Column("a", types.bigint(), null=True),
+                Column("g", types.integer(), null=True, generated=Generated("a + 1")),
+                indexes=[Index("iy", "g")],
+                constraints=[Unique("g")],
+            )
+        ],
+        "",
+        [
+            "drop unique (g) on p",
+            "drop index ix on p",
+            "drop column p.g",
+            "alter column p.a",
+            "add column p.g",
+            "add index iy on p",
+            "add unique (g) on p",
+        ],
+    ),
+    (
+        "a generated column goes before what it is made of is renamed",
+        [table("p", number("a"), Column("g", types.integer(), null=True, generated=Generated("a + 1")))],
+        [table("p", number("b"))],
+        "p.a=b",
+        ["drop column p.g", "rename column p.a to b"],
+    ),
+    (
+        "a generated column gets another expression",
+        [table("p", number("a"), Column("g", types.integer(), null=True, generated=Generated("a + 1")))],
+        [table("p", number("b"), Column("g", types.integer(), null=True, generated=Generated("b + 2")))],
+        "p.a=b",
+        ["drop column p.g", "rename column p.a to b", "add column p.g"],
+    ),
+    (
         "comments and options",
         [POST],
         [POST.with_(comment="c", options=Options(strict=True))],
