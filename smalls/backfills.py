@@ -42,7 +42,7 @@ def blank(type_: Type) -> Value:
     return _BLANKS.get(type_.kind)
 
 
-@dataclass
+@dataclass(slots=True)
 class Backfills:
     """Finds backfills for one diff; `warnings` collects the columns for which there is none."""
 

@@ -30,7 +30,7 @@ class IndexKey(NamedTuple):
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Frame:
     """What an arrangement looks at.
 

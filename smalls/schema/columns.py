@@ -35,7 +35,9 @@ class Column:
     expressions of CHECKs written in the column, without the word and its outer parentheses. `extra` is any
     other column constraint, verbatim. `identity` is "", "by default" or "always". `unindexed` is SQLite's
     word for full-text tables. `python` holds what a snapshot of the models needs and no database sees (field
-    class, literal default, choices, help text, …); it does not count in comparisons.
+    class, choices, help text, …), as far as it is not what goes without saying; it does not count in
+    comparisons. Two of its keys are read by the differ: `default`, the field's default if it is a literal,
+    and `attribute`, the field's name where the column has another.
     """
 
     name: str

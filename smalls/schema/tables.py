@@ -51,7 +51,8 @@ class Table:
 
     Equality means the same table to a database: the order of columns, of indexes and of constraints does not
     count (no engine can reorder columns, and none promises to), and neither does `python`, which holds what
-    only Python knows (the model's class name, …). `Schema.to_dict` compares everything.
+    only Python knows (`model`, its class's name, which hints and questions use, …). To compare everything,
+    compare what `Schema.to_dict` returns.
     """
 
     name: str
