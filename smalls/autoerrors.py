@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from smalls.errors import ConfigError, MigrationLoadError, NotReversibleError
+from smalls.errors import ConfigError, Exit, MigrationLoadError, NotReversibleError, SmallsError
 
 
 class StateError(MigrationLoadError):
@@ -38,3 +38,44 @@ class UnsupportedError(MigrationLoadError):
 
     code = "SML-UNSUPPORTED"
     hint = "Nothing was run. The table of engines and operations in docs/engines.md says what there is instead."
+
+
+class ModelError(ConfigError):
+    """A model says something that cannot be made part of a state."""
+
+    code = "SML-MODEL"
+    hint = "Change the model, or make that part of the table by run_sql in a migration."
+
+
+class ModelsDifferError(SmallsError):
+    """Models and migrations differ (`check`)."""
+
+    code = "SML-MODELS-DIFFER"
+    exit_code = Exit.MODELS_DIFFER
+    hint = '`smalls create --auto "what changed"` writes the missing migration.'
+
+
+class UnknownStateError(ConfigError):
+    """Direct migrations stand between the last known state and `--auto`."""
+
+    code = "SML-AUTO-UNKNOWN-STATE"
+    hint = (
+        "Say in each what it did: `state = [...]` (`state = []` if it touched only data); or, if the models are "
+        "what the database has by now, `smalls create --auto --adopt DESCRIPTION`."
+    )
+
+
+class AppError(ConfigError):
+    """An app, or the registry of apps, is not as it must be."""
+
+    code = "SML-APP"
+    hint = (
+        "`smalls app new NAME` makes an app; AppRegistry(apps=[...]) in smalls_conf.py, or SMALLS_APPS, names it."
+    )
+
+
+class AppCycleError(AppError):
+    """Apps depend on one another in a ring."""
+
+    code = "SML-APP-CYCLE"
+    hint = "Take one of these out of its app's migration_dependencies."

@@ -1,0 +1,1 @@
+"""From the project's models to migrations: what is declared, and what leads there from what is promised."""

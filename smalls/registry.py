@@ -1,0 +1,71 @@
+"""Which apps the project has, and the database that its `smalls_conf.py` names: found and imported."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from smalls.apps import NO_APPS, AppConfig, AppRegistry, Apps
+from smalls.autoerrors import AppError
+from smalls.project import import_module, put_project_on_path
+
+if TYPE_CHECKING:
+    from smalls.settings import Settings
+
+CONF = "smalls_conf"
+MODULE = "smalls_app"
+
+
+def conf() -> Any:
+    """Return the project's `smalls_conf` module, None where there is no such file at the project's root.
+
+    Raises ModelImportError, with the project's own file and line, where it cannot be imported.
+    """
+    if not Path(f"{CONF}.py").is_file():
+        return None
+    put_project_on_path()
+    return import_module(CONF)
+
+
+def find_apps(settings: Settings) -> Apps:
+    """Return the apps that SMALLS_APPS names, else those of the registry in `smalls_conf.py`; none by default.
+
+    Imports the apps' config modules, and so their models. Raises AppError and ModelImportError.
+    """
+    paths = settings.apps or _registered()
+    if not paths:
+        return NO_APPS
+    put_project_on_path()
+    return Apps({path: _config(path) for path in map(_full, paths)})
+
+
+def _registered() -> tuple[str, ...]:
+    module = conf()
+    registry = getattr(module, "APP_REGISTRY", None)
+    if registry is None:
+        return ()
+    if not isinstance(registry, AppRegistry):
+        raise AppError(f"APP_REGISTRY in {CONF}.py is not an AppRegistry but a {type(registry).__name__}.")
+    return registry.apps
+
+
+def _full(path: str) -> str:
+    """Return the path of the config module; `blog` may stand for `blog.smalls_app`."""
+    if path.rpartition(".")[2] == MODULE:
+        return path
+    try:
+        found = importlib.util.find_spec(f"{path}.{MODULE}")
+    except (ImportError, AttributeError, ValueError):
+        return path
+    return f"{path}.{MODULE}" if found else path
+
+
+def _config(path: str) -> AppConfig:
+    module = import_module(path)
+    if module is None:
+        raise AppError(f"There is no app {path!r} to import.", hint="Give the path of its smalls_app module.")
+    config = getattr(module, "APP_CONFIG", None)
+    if not isinstance(config, AppConfig):
+        raise AppError(f"{path} has no APP_CONFIG = AppConfig(...).")
+    return config
