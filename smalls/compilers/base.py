@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from smalls.operations import Backfill, Operation
     from smalls.schema import Schema, Table
 
@@ -35,6 +37,8 @@ class Rebuild:
     `copy` maps each column of the new table that gets old data to the SQL expression it is copied from.
     Triggers and views are in no state; whoever executes the step reads them from sqlite_master before and
     makes them again after: https://www.sqlite.org/lang_altertable.html#otheralter
+    `statements` are the rest, in order: the new table, its rows, its name, its indexes. They must run with
+    `foreign_keys` off, in one transaction. `copy` may call `unhex(text)`, which SQLite has from 3.41 only.
     """
 
     before: Table
@@ -70,3 +74,36 @@ class Compiler(Protocol):
 
         Raises UnsupportedError (of `smalls.autoerrors`), with the reason, for what the engine cannot do.
         """
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The steps for `operations`; () where a step serves operations that come later."""
+
+    operations: tuple[Operation, ...]
+    steps: tuple[Step, ...]
+
+
+@runtime_checkable
+class Folding(Compiler, Protocol):
+    """A compiler that does better when it sees operations together."""
+
+    def compile_all(self, operations: Iterable[Operation], before: Schema) -> list[Compiled]:
+        """Return the steps for `operations`, one after the other, on the schema `before` them.
+
+        Raises UnsupportedError as `compile` does, before anything is run.
+        """
+
+
+def compile_all(compiler: Compiler, operations: Iterable[Operation], before: Schema) -> list[Compiled]:
+    """Return the steps for `operations`, one after the other: folded where the compiler folds.
+
+    Raises UnsupportedError, with the reason, for what the engine cannot do: nothing has been run then.
+    """
+    if isinstance(compiler, Folding):
+        return compiler.compile_all(operations, before)
+    compiled = []
+    for operation in operations:
+        compiled.append(Compiled((operation,), tuple(compiler.compile(operation, before))))
+        before = operation.apply(before)
+    return compiled
