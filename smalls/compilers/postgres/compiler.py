@@ -1,0 +1,170 @@
+"""Every operation as PostgreSQL's statements."""
+
+from __future__ import annotations
+
+from functools import singledispatchmethod
+
+from smalls import operations as ops
+from smalls.autoerrors import UnsupportedError
+from smalls.compilers.base import Batches, Call, Statement, Step
+from smalls.compilers.postgres import columns, tables
+from smalls.compilers.postgres.alteration import alter_column
+from smalls.compilers.postgres.following import follow_change
+from smalls.compilers.postgres.names import auto_name
+from smalls.compilers.postgres.statements import (
+    EXCLUSIVE,
+    SHARE,
+    SHARE_ROW,
+    SHARE_UPDATE,
+    add_validated,
+    alter,
+    comment,
+    drop_constraint,
+)
+from smalls.compilers.postgres.text import beside, constraint_definition, index_statement, quote, relation
+from smalls.schema import ForeignKey, Schema, Unique
+
+CONCURRENT = "CONCURRENTLY: writers are not blocked"
+
+
+class PostgresCompiler:
+    """Compiles for PostgreSQL of the major `version`, 15 or later."""
+
+    def __init__(self, version: int = 15) -> None:
+        self.version = version
+
+    def compile(self, operation: ops.Operation, before: Schema) -> list[Step]:
+        """Return the steps for `operation` on the schema `before` it.
+
+        Raises UnsupportedError, with the reason, for what PostgreSQL cannot do.
+        """
+        return list(self._steps(operation, before))
+
+    @singledispatchmethod
+    def _steps(self, operation: ops.Operation, before: Schema) -> list[Step]:
+        del before
+        raise UnsupportedError(f"PostgreSQL knows no way to {operation.describe()}")
+
+    # tables
+
+    @_steps.register
+    def _(self, operation: ops.AddTable, before: Schema) -> list[Step]:
+        return [*tables.create(operation.table, before, self.version)]
+
+    @_steps.register
+    def _(self, operation: ops.DropTable, before: Schema) -> list[Step]:
+        after = operation.apply(before)
+        sequences = [s for column in operation.table.columns for s in columns.drop_sequence(column, after)]
+        return [Statement(f"DROP TABLE {relation(operation.table.key)}", lock=EXCLUSIVE), *sequences]
+
+    @_steps.register
+    def _(self, operation: ops.RenameTable, before: Schema) -> list[Step]:
+        return [*tables.rename(operation, before)]
+
+    @_steps.register
+    def _(self, operation: ops.MoveTable, before: Schema) -> list[Step]:
+        return [*tables.move(operation, before)]
+
+    @_steps.register
+    def _(self, operation: ops.ChangeComment, before: Schema) -> list[Step]:
+        del before
+        return [comment(f"TABLE {relation(operation.table)}", operation.new)]
+
+    @_steps.register
+    def _(self, operation: ops.ChangeOptions, before: Schema) -> list[Step]:
+        del before
+        return [*tables.change_options(operation)]
+
+    @_steps.register
+    def _(self, operation: ops.ChangePrimaryKey, before: Schema) -> list[Step]:
+        return [*tables.change_primary_key(operation, before)]
+
+    # columns
+
+    @_steps.register
+    def _(self, operation: ops.AddColumn, before: Schema) -> list[Step]:
+        return [*columns.add_column(operation, before, self.version)]
+
+    @_steps.register
+    def _(self, operation: ops.DropColumn, before: Schema) -> list[Step]:
+        return [*columns.drop_column(operation, before)]
+
+    @_steps.register
+    def _(self, operation: ops.RenameColumn, before: Schema) -> list[Step]:
+        return [*columns.rename_column(operation, before)]
+
+    @_steps.register
+    def _(self, operation: ops.AlterColumn, before: Schema) -> list[Step]:
+        return [*alter_column(operation, before, self.version)]
+
+    # indexes
+
+    @_steps.register
+    def _(self, operation: ops.AddIndex, before: Schema) -> list[Step]:
+        del before
+        key, index = operation.table, operation.index
+        if not operation.concurrently:
+            return [Statement(index_statement(key, index), lock=SHARE)]
+        # a build that failed leaves an invalid index of that name behind:
+        # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+        leftover = f"DROP INDEX CONCURRENTLY IF EXISTS {beside(key, index.name)}"
+        return [
+            Statement(sql, transactional=False, lock=SHARE_UPDATE, online=CONCURRENT)
+            for sql in (leftover, index_statement(key, index, concurrently=True))
+        ]
+
+    @_steps.register
+    def _(self, operation: ops.DropIndex, before: Schema) -> list[Step]:
+        del before
+        name = beside(operation.table, operation.index.name)
+        if not operation.concurrently:
+            return [Statement(f"DROP INDEX {name}", lock=EXCLUSIVE)]
+        sql = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
+        return [Statement(sql, transactional=False, lock=SHARE_UPDATE, online=CONCURRENT)]
+
+    @_steps.register
+    def _(self, operation: ops.RenameIndex, before: Schema) -> list[Step]:
+        del before
+        sql = f"ALTER INDEX {beside(operation.table, operation.old)} RENAME TO {quote(operation.new)}"
+        return [Statement(sql, lock=SHARE_UPDATE)]
+
+    # constraints
+
+    @_steps.register
+    def _(self, operation: ops.AddConstraint, before: Schema) -> list[Step]:
+        item, key = operation.constraint, operation.table
+        after = operation.apply(before).table(key)
+        name, definition = item.name or auto_name(after, item), constraint_definition(item)
+        following = follow_change(before.table(key), after)
+        if isinstance(item, Unique):
+            return [*following, alter(key, f"ADD CONSTRAINT {quote(name)} {definition}")]
+        lock = SHARE_ROW if isinstance(item, ForeignKey) else EXCLUSIVE
+        return [*following, *add_validated(key, name, definition, lock=lock)]
+
+    @_steps.register
+    def _(self, operation: ops.DropConstraint, before: Schema) -> list[Step]:
+        item, table = operation.constraint, before.table(operation.table)
+        after = operation.apply(before).table(operation.table)
+        name = item.name or auto_name(table, item)
+        return [drop_constraint(operation.table, name), *follow_change(table, after)]
+
+    # a free hand
+
+    @_steps.register
+    def _(self, operation: ops.RawSQL, before: Schema) -> list[Step]:
+        del before
+        return [Statement(sql, transactional=operation.transactional) for sql in operation.forward]
+
+    @_steps.register
+    def _(self, operation: ops.RunPython, before: Schema) -> list[Step]:
+        del before
+        return [Call(operation.forward, operation.transactional)] if operation.forward else []
+
+    @_steps.register
+    def _(self, operation: ops.Backfill, before: Schema) -> list[Step]:
+        return [Batches(operation, before.table(operation.table))]
+
+    @_steps.register
+    def _(self, operation: ops.StateOnly, before: Schema) -> list[Step]:
+        del operation, before
+        return []

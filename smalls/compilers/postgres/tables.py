@@ -1,0 +1,150 @@
+"""Tables made, renamed, moved and kept otherwise on PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from smalls.autoerrors import UnsupportedError
+from smalls.compilers.base import Statement
+from smalls.compilers.postgres.columns import create_sequence
+from smalls.compilers.postgres.following import follow_rename
+from smalls.compilers.postgres.names import auto_name
+from smalls.compilers.postgres.statements import EXCLUSIVE, alter, comment, drop_constraint
+from smalls.compilers.postgres.text import (
+    checks_of,
+    column_definition,
+    constraint_definition,
+    index_statement,
+    listed,
+    quote,
+    relation,
+    string,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from smalls.operations import ChangeOptions, ChangePrimaryKey, MoveTable, RenameTable
+    from smalls.schema import Options, Schema, Table
+
+_STORAGE = re.compile(r"WITH\s*\((.*)\)\s*\Z", re.IGNORECASE | re.DOTALL)
+
+
+def create(table: Table, before: Schema, version: int) -> Iterator[Statement]:
+    """Yield the statements that make a table as Peewee's create_tables does, constraints named."""
+    _expect_storable(table.options)
+    yield from need_schema(table.schema, before)
+    for column in table.columns:
+        yield from create_sequence(column, before)
+    words = "CREATE TEMPORARY TABLE" if table.options.temporary else "CREATE TABLE"
+    settings = "".join(f" {text}" for text in table.options.settings)
+    yield Statement(f"{words} {relation(table.key)} ({', '.join(_members(table, version))}){settings}")
+    for index in table.indexes:
+        yield Statement(index_statement(table.key, index))
+    yield from _comments(table)
+
+
+def _members(table: Table, version: int) -> Iterator[str]:
+    for column in table.columns:
+        checks = [f" CONSTRAINT {quote(name)} {definition}" for name, definition in checks_of(table, column)]
+        yield column_definition(column, version=version) + "".join(checks)
+    if table.primary_key:
+        yield f"PRIMARY KEY ({listed(table.primary_key)})"
+    for item in table.constraints:
+        yield f"CONSTRAINT {quote(item.name or auto_name(table, item))} {constraint_definition(item)}"
+
+
+def _comments(table: Table) -> Iterator[Statement]:
+    if table.comment:
+        yield comment(f"TABLE {relation(table.key)}", table.comment)
+    for column in table.columns:
+        if column.comment:
+            yield comment(f"COLUMN {relation(table.key)}.{quote(column.name)}", column.comment)
+
+
+def _expect_storable(options: Options) -> None:
+    for held, what in (
+        (options.strict, "STRICT tables are"),
+        (options.without_rowid, "WITHOUT ROWID is"),
+        (options.module, "virtual tables are"),
+    ):
+        if held:
+            raise UnsupportedError(f"{what} SQLite's; PostgreSQL has nothing like it")
+    if options.extra:
+        raise UnsupportedError(f"PostgreSQL takes no table options among the columns: {', '.join(options.extra)}")
+
+
+def need_schema(name: str, before: Schema) -> Iterator[Statement]:
+    """Yield the statement that makes the schema `name` when it is first used, if it is not there.
+
+    CREATE SCHEMA IF NOT EXISTS would ask for the right to create schemas even where it is there.
+    """
+    if name and not any(key.schema == name for key in before.tables):
+        yield Statement(
+            f"DO $smalls$ BEGIN IF to_regnamespace({string(quote(name))}) IS NULL THEN "
+            f"CREATE SCHEMA {quote(name)}; END IF; END $smalls$"
+        )
+
+
+def rename(operation: RenameTable, before: Schema) -> Iterator[Statement]:
+    """Yield the rename of a table and of all that PostgreSQL named after it."""
+    yield alter(operation.table, f"RENAME TO {quote(operation.new)}")
+    yield from follow_rename(before.table(operation.table), operation.apply(before).table(operation.new_key))
+
+
+def move(operation: MoveTable, before: Schema) -> Iterator[Statement]:
+    """Yield the move of a table to another schema; indexes, constraints and owned sequences go with it."""
+    yield from need_schema(operation.new, before)
+    if operation.new:
+        yield alter(operation.table, f"SET SCHEMA {quote(operation.new)}")
+        return
+    words = string(f"ALTER TABLE {relation(operation.table)} SET SCHEMA ")
+    sql = f"DO $smalls$ BEGIN EXECUTE {words} || quote_ident(current_schema()); END $smalls$"
+    yield Statement(sql, lock=EXCLUSIVE)
+
+
+def change_primary_key(operation: ChangePrimaryKey, before: Schema) -> Iterator[Statement]:
+    """Yield the statements for another primary key; a column that it leaves may be null again."""
+    table, key = before.table(operation.table), operation.table
+    after = operation.apply(before).table(key)
+    if operation.old:
+        yield drop_constraint(key, auto_name(table, "primary key"))
+    for column in table.columns:
+        left = column.name in operation.old and column.name not in operation.new
+        if left and column.null and not (column.type.automatic or column.identity):
+            yield alter(key, f"ALTER COLUMN {quote(column.name)} DROP NOT NULL")
+    if operation.new:
+        name = quote(auto_name(after, "primary key"))
+        yield alter(key, f"ADD CONSTRAINT {name} PRIMARY KEY ({listed(operation.new)})")
+
+
+def change_options(operation: ChangeOptions) -> Iterator[Statement]:
+    """Yield the change of storage parameters; raises UnsupportedError for any other change of options.
+
+    https://www.postgresql.org/docs/current/sql-createtable.html#SQL-CREATETABLE-STORAGE-PARAMETERS
+    """
+    _expect_storable(operation.new)
+    old, new = _storage(operation.old), _storage(operation.new)
+    if old is None or new is None or operation.old.temporary != operation.new.temporary:
+        raise UnsupportedError(
+            f"PostgreSQL can change storage parameters of {operation.table}, WITH (...), and no more"
+        )
+    gone = [name for name in old if name not in new]
+    if gone:
+        yield alter(operation.table, f"RESET ({', '.join(gone)})")
+    changed = [f"{name} = {value}" for name, value in new.items() if old.get(name) != value]
+    if changed:
+        yield alter(operation.table, f"SET ({', '.join(changed)})", lock="SHARE UPDATE EXCLUSIVE")
+
+
+def _storage(options: Options) -> dict[str, str] | None:
+    """Return the storage parameters, None where there are settings of another kind."""
+    found: dict[str, str] = {}
+    for setting in options.settings:
+        match = _STORAGE.match(setting.strip())
+        if match is None:
+            return None
+        pairs = (part.partition("=") for part in match[1].split(","))
+        found |= {name.strip().lower(): value.strip() for name, _, value in pairs}
+    return found

@@ -1,0 +1,224 @@
+"""Running the steps of a declarative migration on a working session, noting how far it came."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+import peewee
+
+from smalls.batches import run_batches
+from smalls.compilers.base import Batches, Call, Rebuild, Statement, Step, compile_all
+from smalls.errors import MigrationFailedError
+from smalls.historic import Models
+from smalls.operations import RunPython
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+
+    from smalls.compilers.base import Compiler
+    from smalls.operations import Operation
+    from smalls.schema import Schema
+
+_UNHEX_SINCE = (3, 41)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """A migration's steps in order; `models` maps the number of each `Call` to the schema that it works with."""
+
+    steps: tuple[Step, ...]
+    models: Mapping[int, Schema]
+
+    @property
+    def transactional(self) -> bool:
+        """Whether all of it may run in one transaction; if not, each step stands alone."""
+        return all(getattr(step, "transactional", not isinstance(step, Batches)) for step in self.steps)
+
+
+def prepare(compiler: Compiler, operations: Iterable[Operation], before: Schema) -> Program:
+    """Compile a migration's operations, which may be its reverse, on the schema `before` them.
+
+    Raises UnsupportedError for what the engine cannot do, and StateError for what does not fit: before
+    anything is run.
+    """
+    listed = tuple(operations)
+    found: list[Schema] = []
+    schema = before
+    for operation in listed:
+        if isinstance(operation, RunPython) and operation.forward:
+            found.append(schema)
+        schema = operation.apply(schema)
+    steps = tuple(step for compiled in compile_all(compiler, listed, before) for step in compiled.steps)
+    calls = [number for number, step in enumerate(steps) if isinstance(step, Call)]
+    return Program(steps, dict(zip(calls, found, strict=True)))
+
+
+class Mark(Protocol):
+    """Notes how far a migration came, so that a rerun can go on from there."""
+
+    def done(self, number: int) -> None:
+        """Note that the step of that number is done; in the step's own transaction where it has one."""
+
+    def reached(self, number: int, key: tuple[Any, ...]) -> None:
+        """Note that a backfill, the step of that number, is done up to and with the row of that primary key."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where to begin: at the step `number`, a backfill after the row with the primary key `after`."""
+
+    number: int = 0
+    after: tuple[Any, ...] = ()
+
+
+class _NoMark:
+    def done(self, number: int) -> None:
+        """Note nothing."""
+
+    def reached(self, number: int, key: tuple[Any, ...]) -> None:
+        """Note nothing."""
+
+
+NO_MARK: Mark = _NoMark()
+BEGINNING = Start()
+
+
+def execute(
+    program: Program,
+    database: Any,
+    functions: Mapping[str, Callable[..., object]],
+    *,
+    mark: Mark = NO_MARK,
+    start: Start = BEGINNING,
+) -> None:
+    """Run the steps on a connected Peewee database.
+
+    Within a transaction that is open already, all run in it. Otherwise each statement stands alone, and where
+    the engine's DDL is transactional it is one with its mark. `functions` are those that `run_python` names;
+    each is called with the database and the models as of then. Raises what the database raises.
+    """
+    run = _Run(program, database, functions, mark, inside=database.in_transaction())
+    for number in range(start.number, len(program.steps)):
+        run.step(number, start.after if number == start.number else ())
+
+
+@contextlib.contextmanager
+def one_transaction(database: Any) -> Iterator[None]:
+    """Run the block in one transaction; on SQLite with foreign keys off, and checked before the commit.
+
+    Raises MigrationFailedError for rows that came to break a foreign key.
+    """
+    if not _is(database, "SqliteDatabase"):
+        with database.atomic():
+            yield
+        return
+    was_on = database.execute_sql("PRAGMA foreign_keys").fetchone()[0]
+    database.execute_sql("PRAGMA foreign_keys = 0")
+    try:
+        before = set(_violations(database))
+        with database.atomic("IMMEDIATE"):
+            yield
+            broken = [row for row in _violations(database) if row not in before]
+            if broken:
+                raise MigrationFailedError(f"Foreign keys are broken: {'; '.join(map(str, broken[:5]))}.")
+    finally:
+        if was_on:
+            database.execute_sql("PRAGMA foreign_keys = 1")
+
+
+def _is(database: Any, base: str) -> bool:
+    return isinstance(database, getattr(peewee, base))
+
+
+def _violations(database: Any) -> list[tuple[Any, ...]]:
+    return list(database.execute_sql("PRAGMA foreign_key_check").fetchall())
+
+
+class _Run:
+    def __init__(
+        self,
+        program: Program,
+        database: Any,
+        functions: Mapping[str, Callable[..., object]],
+        mark: Mark,
+        *,
+        inside: bool,
+    ) -> None:
+        self.program, self.database, self.functions = program, database, functions
+        self.mark, self.inside = mark, inside
+
+    def step(self, number: int, after: tuple[Any, ...]) -> None:
+        step = self.program.steps[number]
+        with self._alone(step):
+            match step:
+                case Statement():
+                    run_sql(self.database, step)
+                case Rebuild():
+                    rebuild(self.database, step)
+                case Call():
+                    self.functions[step.name](self.database, Models(self.program.models[number], self.database))
+                case Batches():
+                    reached = self.mark.reached
+                    run_batches(self.database, step, after, lambda key: reached(number, key), alone=not self.inside)
+            self.mark.done(number)
+
+    def _alone(self, step: Step) -> contextlib.AbstractContextManager[object]:
+        """Return the transaction of a step that stands alone."""
+        commits = _is(self.database, "MySQLDatabase") and not isinstance(step, Call)
+        if self.inside or commits or isinstance(step, Batches) or not getattr(step, "transactional", True):
+            return contextlib.nullcontext()
+        return one_transaction(self.database)
+
+
+def run_sql(database: Any, statement: Statement) -> None:
+    """Run one statement.
+
+    Peewee hands an empty tuple to the driver where there are no parameters, and drivers of %s then look for
+    their places all the same.
+    """
+    doubled = database.param == "%s" and not statement.params
+    database.execute_sql(statement.sql.replace("%", "%%") if doubled else statement.sql, statement.params)
+
+
+def rebuild(database: Any, step: Rebuild) -> None:
+    """Make a SQLite table anew; its triggers and all views are taken away before and made again after.
+
+    Steps 3, 8 and 9 of https://www.sqlite.org/lang_altertable.html#otheralter. Foreign keys must be off.
+    """
+    _provide_unhex(database)
+    held = _dependents(database, step.before.name)
+    for kind, name, _ in held:
+        if kind == "view":
+            database.execute_sql(f"DROP VIEW {_quoted(name)}")
+    for statement in step.statements:
+        run_sql(database, statement)
+    for _, _, sql in held:
+        database.execute_sql(sql)
+
+
+def _dependents(database: Any, table: str) -> list[tuple[str, str, str]]:
+    """Return kind, name and SQL of all views, of their triggers and of the table's: views first, in order."""
+    rows = database.execute_sql(
+        "SELECT type, name, sql FROM sqlite_master WHERE type = 'view' OR (type = 'trigger' AND"
+        " (lower(tbl_name) = lower(?) OR tbl_name IN (SELECT name FROM sqlite_master WHERE type = 'view')))"
+        " ORDER BY type = 'trigger', rowid",
+        (table,),
+    )
+    return list(rows.fetchall())
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _provide_unhex(database: Any) -> None:
+    """Give SQLite the function unhex() where it is older than that."""
+    if sqlite3.sqlite_version_info < _UNHEX_SINCE:
+        database._state.conn.create_function("unhex", 1, _unhex, deterministic=True)  # noqa: SLF001
+
+
+def _unhex(text: str | None) -> bytes | None:
+    return None if text is None else bytes.fromhex(text)
