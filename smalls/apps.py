@@ -1,25 +1,26 @@
 """Apps: packages that register their models and keep their own migrations; what `smalls_app.py` is written with.
 
-    APP_CONFIG = AppConfig(
-        app_name="blog",
-        migrations_folder_path=Path(__file__).parent / "migrations",
-        table_classes=[Author, Post],
-        migration_dependencies=["accounts.smalls_app"],
-        commands=[],
-    )
+APP_CONFIG = AppConfig(
+app_name="blog",
+migrations_folder_path=Path(__file__).parent / "migrations",
+table_classes=[Author, Post],
+migration_dependencies=["accounts.smalls_app"],
+commands=[],
+)
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from smalls.autoerrors import AppCycleError, AppError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
     from smalls.model import Revision
 
 _NAME = re.compile(r"[^\W\d][\w-]*\Z")

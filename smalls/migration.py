@@ -20,7 +20,11 @@ _LITERALS: dict[str, type] = {"transaction": bool, "reversible": bool, "min_vers
 
 @dataclass(frozen=True, slots=True)
 class Traits:
-    """A file's functions and attributes."""
+    """A file's functions and attributes.
+
+    A `declarative` file returns a MigrationManager from migrate(), which its way back is derived from; so it
+    has one without a rollback() of its own.
+    """
 
     has_migrate: bool = True
     has_rollback: bool = True
@@ -28,6 +32,7 @@ class Traits:
     reversible: bool = True
     min_version: str | None = None
     phase: str | None = None
+    declarative: bool = False
 
     @property
     def can_be_undone(self) -> bool:
@@ -74,7 +79,20 @@ def read_traits(source: bytes, path: str) -> Traits:
             raise MigrationLoadError(
                 f"{path}: {node.name}() is async; it must be a plain function.", file=path, line=node.lineno
             )
-    return Traits(has_rollback="rollback" in functions, **_attributes(tree, path))
+    declarative = is_declarative(tree)
+    return Traits(
+        has_rollback="rollback" in functions or declarative, declarative=declarative, **_attributes(tree, path)
+    )
+
+
+def is_declarative(tree: ast.Module) -> bool:
+    """Tell whether a file's migrate() returns a manager: whether it imports the class from smalls."""
+    return any(
+        isinstance(node, ast.ImportFrom)
+        and node.module == "smalls.manager"
+        and any(alias.name == "MigrationManager" for alias in node.names)
+        for node in tree.body
+    )
 
 
 def parse(source: bytes, path: str) -> ast.Module:

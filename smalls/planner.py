@@ -67,12 +67,15 @@ def assess(
     unfinished: Sequence[Unfinished],
     policies: Policies,
 ) -> Assessment:
-    """Lay `files` beside `rows` (the history, in any order) and the `unfinished` work of the journal."""
+    """Lay `files` beside `rows` (the history, in any order) and the `unfinished` work of the journal.
+
+    Apps run in the order in which their files are given.
+    """
     by_key = {migration.key: migration for migration in files}
     ordered = sorted(rows, key=lambda row: row.id)
     applied = tuple(Applied(row, by_key.get(row.key)) for row in ordered)
     known = {row.key for row in ordered}
-    waiting = [m for m in sorted(files, key=lambda m: m.revision) if m.key not in known]
+    waiting = [m for m in in_run_order(files) if m.key not in known]
     late = _late(waiting, ordered)
     ignored = set(late) if policies.out_of_order is OutOfOrder.IGNORE else set()
     newer = tuple(row for row in _without_file(applied) if _is_newer(row, files, policies))
@@ -88,6 +91,13 @@ def assess(
         equal_numbers=_equal_numbers(files),
         has_files=bool(files),
     )
+
+
+def in_run_order(files: Iterable[Migration]) -> list[Migration]:
+    """Return `files` app by app, in the order in which apps first appear; within an app by number and name."""
+    given = list(files)
+    ranks = {app: rank for rank, app in enumerate(dict.fromkeys(m.revision.app for m in given))}
+    return sorted(given, key=lambda m: (ranks[m.revision.app], m.revision))
 
 
 def _without_file(applied: Iterable[Applied]) -> list[HistoryRow]:
@@ -257,8 +267,9 @@ def parse_target(text: str, known: Iterable[Revision], app: str = "") -> Target:
     if text.isdecimal():
         return Target(app, int(text))
     for revision in known:
-        if revision.app == app and text in (revision.name, str(revision)):
-            return Target(app, revision.number, revision.name)
+        own = revision.app == app
+        if (own and text == revision.name) or ((own or not app) and text == str(revision)):
+            return Target(revision.app, revision.number, revision.name)
     raise UsageError(
         f"{text!r} is neither a number, nor the full name of a migration, nor 'zero'.",
         hint="Give a number (3 or 0003) or a full name (0003_add_x); `smalls status` lists them.",

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smalls import current
@@ -43,7 +44,8 @@ def choose_database(settings: Settings, *, fallback: Location | None = None) -> 
     DatabaseNotNamedError, ModelImportError, or ConfigError for two settings that contradict one another.
     """
     put_project_on_path()
-    chosen = _from_object(settings, fallback) if settings.model else _from_settings(settings, fallback)
+    found, where = _own_object(settings)
+    chosen = _from_settings(settings, fallback) if found is None else _from_object(found, where, settings, fallback)
     bound_connect_time(chosen.database, chosen.location.engine)
     current.set_database(chosen.database)
     return chosen
@@ -69,11 +71,40 @@ def _from_settings(settings: Settings, fallback: Location | None) -> Chosen:
 # ── the project's own object ────────────────────────────────────────────────────────────────────────────
 
 
-def _from_object(settings: Settings, fallback: Location | None) -> Chosen:
+CONF = "smalls_conf"
+
+
+def conf() -> Any:
+    """Return the project's `smalls_conf` module, None where there is no such file at the project's root.
+
+    Raises ModelImportError, with the project's own file and line, where it cannot be imported.
+    """
+    if not Path(f"{CONF}.py").is_file():
+        return None
+    put_project_on_path()
+    return import_module(CONF)
+
+
+def _own_object(settings: Settings) -> tuple[Any, str]:
+    """Return the project's own object and its name: `DB` of smalls_conf.py, or the configured module's; or None.
+
+    Raises ConfigError where both are named.
+    """
+    own = getattr(conf(), "DB", None)
+    if own is None:
+        where = f"{settings.model}.{settings.object}"
+        return (import_object(settings.model, settings.object), where) if settings.model else (None, "")
+    if settings.values["object"].source != "default":
+        raise ConfigError(
+            f"{CONF}.py has a DB, and {settings.values['object'].source} names an object: {settings.object}.",
+            hint="Keep one of them.",
+        )
+    return own, f"{CONF}.DB"
+
+
+def _from_object(found: Any, where: str, settings: Settings, fallback: Location | None) -> Chosen:
     from peewee import Database, Proxy
 
-    where = f"{settings.model}.{settings.object}"
-    found = import_object(settings.model or "", settings.object)
     wanted = settings.location or fallback
     if isinstance(found, Proxy):
         if found.obj is None:
@@ -91,10 +122,10 @@ def import_object(model: str, name: str) -> Any:
 
     Raises ModelImportError with the project's own file and line where importing fails.
     """
-    module = _import(model)
+    module = import_module(model)
     if module is None and "." in model:
         parent, _, attribute = model.rpartition(".")
-        module, name = _import(parent), attribute
+        module, name = import_module(parent), attribute
     if module is None:
         raise ModelImportError(f"There is no module {model!r} to import from {os.getcwd()}.")  # noqa: PTH109 -- shown
     try:
@@ -103,7 +134,7 @@ def import_object(model: str, name: str) -> Any:
         raise ModelImportError(f"The module {module.__name__!r} has no object {name!r}.") from None
 
 
-def _import(name: str) -> Any:
+def import_module(name: str) -> Any:
     """Return the module, or None where it (and not something that it imports) does not exist."""
     try:
         return importlib.import_module(name)

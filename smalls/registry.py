@@ -1,31 +1,18 @@
-"""Which apps the project has, and the database that its `smalls_conf.py` names: found and imported."""
+"""Which apps the project has: found and imported."""
 
 from __future__ import annotations
 
 import importlib.util
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from smalls.apps import NO_APPS, AppConfig, AppRegistry, Apps
 from smalls.autoerrors import AppError
-from smalls.project import import_module, put_project_on_path
+from smalls.project import CONF, conf, import_module, put_project_on_path
 
 if TYPE_CHECKING:
     from smalls.settings import Settings
 
-CONF = "smalls_conf"
 MODULE = "smalls_app"
-
-
-def conf() -> Any:
-    """Return the project's `smalls_conf` module, None where there is no such file at the project's root.
-
-    Raises ModelImportError, with the project's own file and line, where it cannot be imported.
-    """
-    if not Path(f"{CONF}.py").is_file():
-        return None
-    put_project_on_path()
-    return import_module(CONF)
 
 
 def find_apps(settings: Settings) -> Apps:

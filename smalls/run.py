@@ -20,6 +20,7 @@ from smalls.lock import AdvisoryLock, FileLock, HeldLocks, Lock, NoLock, Waiter,
 from smalls.model import Environment
 from smalls.planner import Assessment, assess, parse_target
 from smalls.project import Chosen, choose_database
+from smalls.registry import find_apps
 from smalls.settings import LockKind
 from smalls.source import find_migrations
 from smalls.urls import MEMORY, Engine
@@ -27,6 +28,7 @@ from smalls.urls import MEMORY, Engine
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from smalls.apps import Apps
     from smalls.clock import Clock
     from smalls.history import Recorded
     from smalls.logs import Log
@@ -63,11 +65,23 @@ class Run:
     def files(self) -> list[Migration]:
         """The migration files, in order.
 
-        Raises MigrationsFolderError where the folder is not there in PROD; in DEV it is a folder without files.
+        With apps, app by app, each after those that it depends on, and after the migrations of no app.
+        Raises MigrationsFolderError where a folder is not there in PROD; in DEV it is a folder without files.
         """
-        folder = self.settings.migrations
+        own = Path(self.settings.migrations)
+        found = self._files_in(str(own), "") if not self.apps or own.is_dir() else []
+        for name in self.apps.names:
+            found += self._files_in(self.apps.get(name).folder, name)
+        return found
+
+    @cached_property
+    def apps(self) -> Apps:
+        """The project's apps, none in a project without. Raises AppError and ModelImportError."""
+        return find_apps(self.settings)
+
+    def _files_in(self, folder: str, app: str) -> list[Migration]:
         try:
-            found, doubtful = find_migrations(folder)
+            found, doubtful = find_migrations(folder, app)
         except FileNotFoundError:
             if self.settings.environment is Environment.PROD:
                 raise MigrationsFolderError(f"There is no migrations folder {Path(folder).absolute()}.") from None
@@ -148,10 +162,10 @@ class Run:
         self.counts.pending = len(assessment.pending)
         return assessment
 
-    def target(self, text: str, assessment: Assessment) -> Target:
+    def target(self, text: str, assessment: Assessment, app: str = "") -> Target:
         """Return what a TARGET or NUMBER on the command line means. Raises UsageError."""
         known = [m.revision for m in self.files] + [entry.row.revision for entry in assessment.applied]
-        return parse_target(text, known)
+        return parse_target(text, known, app)
 
     def prepare_tables(self) -> None:
         """Make or adopt our tables; all or nothing where the engine can."""

@@ -92,6 +92,7 @@ class Settings:
     values: Mapping[str, Value]
     doubts: tuple[Doubt, ...]
     secrets: frozenset[str] = field(repr=False)
+    apps: tuple[str, ...] = ()
 
     @property
     def image_version(self) -> str | None:
@@ -139,6 +140,10 @@ def _level(text: str) -> str:
     return text.lower()
 
 
+def _paths(text: str) -> tuple[str, ...]:
+    return tuple(text.replace(",", " ").split())
+
+
 def _name(text: str) -> str:
     if "\x00" in text:
         raise ValueError("a name without NUL characters")
@@ -176,6 +181,7 @@ SPECS: dict[str, Spec] = {
         Spec("model", _text),
         Spec("object", _text, "db"),
         Spec("migrations", _name, "migrations"),
+        Spec("apps", _paths),
         Spec("wait_timeout", _seconds, "0", "60"),
         Spec("lock_timeout", _seconds, "300"),
         Spec("lock", _one_of(LockKind), "auto"),
@@ -239,6 +245,7 @@ def load(flags: Flags, environ: Mapping[str, str]) -> Settings:
         values=values,
         doubts=(*doubts, *more),
         secrets=_secrets(values, location, environ),
+        apps=read.get("apps", ()),
     )
 
 
@@ -263,7 +270,7 @@ def _collect(flags: Flags, environ: Mapping[str, str]) -> tuple[dict[str, Value]
     from_file = read_config_file(path, environment.text, required=required)
     doubts = environment_doubts(environ, _KNOWN)
     keys = {spec.key for spec in SPECS.values() if spec.in_config_file}
-    doubts += unknown_names(from_file, {*keys, "apps"}, f"key in {path}:")
+    doubts += unknown_names(from_file, keys, f"key in {path}:")
     for key, spec in SPECS.items():
         variable = read_variable(environ, spec.variable, may_be_file=spec.secret) if key != "env" else None
         found = _flag(flags, key) or variable or values.get(key) or (from_file.get(key) if key in keys else None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 from types import ModuleType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from smalls.errors import MigrationLoadError, MigrationsFolderError, SmallsError
 from smalls.frames import user_place
@@ -64,7 +64,7 @@ def load(migration: Migration) -> ModuleType:
         exec(compile(migration.source, migration.path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 -- what a migration is for
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise _load_error(migration, error) from None
-    for name in ("migrate", "rollback") if traits.has_rollback else ("migrate",):
+    for name in ("migrate", "rollback") if traits.has_rollback and not traits.declarative else ("migrate",):
         if not callable(getattr(module, name, None)):
             raise MigrationLoadError(f"{migration.path}: {name} is not a function.", file=migration.path)
     return module
@@ -79,6 +79,14 @@ def _load_error(migration: Migration, error: BaseException) -> MigrationLoadErro
         file=file or migration.path,
         line=line,
     )
+
+
+def user_call(migration: Migration, function: Callable[[], Any]) -> Any:
+    """Return what a function of the file returns; raises MigrationLoadError, with its own line, where it fails."""
+    try:
+        return function()
+    except Exception as error:
+        raise _load_error(migration, error) from None
 
 
 def load_all(migrations: Iterable[Migration], before_each: Callable[[], None]) -> dict[str, ModuleType]:

@@ -1,0 +1,106 @@
+"""What the migration files of one app promise of the schema, file by file: their managers, added up."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from smalls.declarative import NotPlainError, as_operations, read_manager, read_state
+from smalls.errors import MigrationLoadError
+from smalls.manager import MigrationManager
+from smalls.migration import is_declarative, parse
+from smalls.operations import StateOnly
+from smalls.snapshot import SchemaSnapshot
+from smalls.source import load, user_call
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from types import ModuleType
+
+    from smalls.migration import Migration
+    from smalls.operations import Operation
+    from smalls.schema import Schema
+
+_DECLARES = (b"MigrationManager", b"state")
+"""A file without one of these words in it says nothing about the schema."""
+
+
+def manager_of(migration: Migration, module: ModuleType | None = None) -> MigrationManager | None:
+    """Return the manager of a declarative file, None for a direct one.
+
+    Read without running any of it where it is plain; else its migrate() is called, in `module` if it is loaded
+    already. Raises MigrationLoadError for a migrate() that fails or returns no manager.
+    """
+    if _DECLARES[0] not in migration.source:
+        return None
+    tree = parse(migration.source, migration.path)
+    if not is_declarative(tree):
+        return None
+    try:
+        return read_manager(tree, migration.path)
+    except NotPlainError:
+        return called(migration, "migrate", module or load(migration))
+
+
+def called(migration: Migration, function: str, module: ModuleType) -> MigrationManager:
+    """Return the manager that a declarative file's function returns.
+
+    Raises MigrationLoadError where it fails, with its own file and line, or returns anything else.
+    """
+    made = user_call(migration, getattr(module, function))
+    if not isinstance(made, MigrationManager):
+        raise MigrationLoadError(
+            f"{migration.path}: {function}() must return its MigrationManager, not {type(made).__name__}.",
+            hint="End it with `return manager`.",
+            migration=migration.key,
+            file=migration.path,
+        )
+    return made
+
+
+class Promises:
+    """What the files of one app promise.
+
+    `managers` has one for each file, in order; a direct file's holds its `state`. `unknown` are the direct files
+    that say nothing of what they did, since the last file that declared the state as a whole.
+    Raises MigrationLoadError, and StateError where a file does not fit those before it.
+    """
+
+    def __init__(self, migrations: Iterable[Migration]) -> None:
+        self.managers: dict[str, MigrationManager] = {}
+        self.declarative: list[str] = []
+        self.unknown: list[str] = []
+        for migration in migrations:
+            self._add(migration)
+        self.snapshot = SchemaSnapshot(self.managers.items())
+
+    @property
+    def schema(self) -> Schema:
+        """The schema after all of the files."""
+        return self.snapshot.schema
+
+    def _add(self, migration: Migration) -> None:
+        manager = manager_of(migration)
+        if manager is not None:
+            self.declarative.append(migration.key)
+            if _adopts(manager):
+                self.unknown.clear()
+        else:
+            state = _state_of(migration)
+            if state is None:
+                self.unknown.append(migration.key)
+            manager = MigrationManager([StateOnly(state)] if state else ())
+        self.managers[migration.key] = manager
+
+
+def _adopts(manager: MigrationManager) -> bool:
+    return bool(manager.operations) and all(isinstance(item, StateOnly) for item in manager.operations)
+
+
+def _state_of(migration: Migration) -> tuple[Operation, ...] | None:
+    """Return what a direct file says that it does to the schema; None where it says nothing."""
+    if _DECLARES[1] not in migration.source:
+        return None
+    try:
+        return read_state(parse(migration.source, migration.path), migration.path)
+    except NotPlainError:
+        return as_operations(getattr(load(migration), "state", None), migration.path)
