@@ -61,7 +61,7 @@ def _body(found: list[Token]) -> tuple[list[list[Token]], list[Token]]:
             return items, found[at + 1 :]
         if depth == 1 and token.text == ",":
             items.append([])
-        elif depth > 1 or (depth == 1 and token.text != "(") or (depth == 1 and items[-1]):
+        elif depth > 1 or (depth == 1 and items != [[]]) or (depth == 1 and token.text != "("):
             items[-1].append(token)
     return items, []
 

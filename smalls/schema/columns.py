@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from smalls.attrs import NO_ATTRS, Attrs
 from smalls.codec import plain
-from smalls.schema.names import names
+from smalls.schema.names import names, renamed
+from smalls.sqltokens import rename_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -93,6 +94,14 @@ class Column:
         """Whether the database itself gives the column a value in a row that names none."""
         made = self.type.automatic or self.generated or self.identity or self.sequence
         return bool(made) or self.default is not None
+
+    def rename(self, mapping: Mapping[str, str]) -> Column:
+        """Return the column after columns of its table, itself perhaps, were renamed."""
+        generated = self.generated
+        if generated is not None:
+            generated = replace(generated, sql=rename_in(generated.sql, mapping))
+        checks = [rename_in(check, mapping) for check in self.checks]
+        return self.with_(name=renamed(self.name, mapping), checks=checks, generated=generated)
 
     def with_(self, **changes: Any) -> Column:
         """Return the column with some fields changed."""

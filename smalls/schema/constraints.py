@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from smalls.codec import plain
 from smalls.schema.names import TableKey, TableRef, names, renamed, table_key
+from smalls.sqltokens import rename_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -69,9 +70,8 @@ class Check:
     name: str = ""
 
     def rename_columns(self, mapping: Mapping[str, str]) -> Check:
-        """Return the check unchanged: its text is SQL, which the core does not read."""
-        del mapping
-        return self
+        """Return the check after columns of its table were renamed: every engine renames them in it, too."""
+        return replace(self, sql=rename_in(self.sql, mapping))
 
 
 @plain("unique")
@@ -98,5 +98,5 @@ Constraint: TypeAlias = ForeignKey | Check | Unique
 
 
 def columns_of(constraint: Constraint) -> tuple[str, ...]:
-    """Return the columns of its own table that `constraint` names; none for a check: its SQL is not read."""
+    """Return the columns of its own table that `constraint` names; none for a check, which names them in SQL."""
     return () if isinstance(constraint, Check) else constraint.columns

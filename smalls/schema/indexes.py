@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from smalls.codec import plain
 from smalls.schema.names import Sql, renamed
+from smalls.sqltokens import rename_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -65,5 +66,8 @@ class Index:
 
     def rename_columns(self, mapping: Mapping[str, str]) -> Index:
         """Return the index after columns of its table were renamed."""
-        parts = tuple(renamed(part, mapping) if isinstance(part, str) else part for part in self.parts)
-        return replace(self, parts=parts)
+        parts = tuple(
+            renamed(part, mapping) if isinstance(part, str) else Sql(rename_in(part.text, mapping))
+            for part in self.parts
+        )
+        return replace(self, parts=parts, where=rename_in(self.where, mapping))

@@ -163,9 +163,12 @@ class Table:
         return f"table {self.key}, {attribute}: expected {old!r}; {found}"
 
     def rename_columns(self, mapping: Mapping[str, str]) -> Table:
-        """Return the table with columns renamed wherever they are named (not inside SQL text)."""
+        """Return the table with columns renamed wherever they are named, SQL of checks and the like included.
+
+        An index that was given as a whole statement keeps its text.
+        """
         return self.with_(
-            columns=[c.with_(name=mapping[c.name]) if c.name in mapping else c for c in self.columns],
+            columns=[column.rename(mapping) for column in self.columns],
             primary_key=[renamed(name, mapping) for name in self.primary_key],
             indexes=[index.rename_columns(mapping) for index in self.indexes],
             constraints=[constraint.rename_columns(mapping) for constraint in self.constraints],

@@ -144,7 +144,7 @@ def test_renaming_a_column_takes_along_all_that_names_it():
     schema = schema.rename_columns(AUTHOR.key, {"id": "key"}).rename_columns(POST.key, {"title": "t"})
     assert schema.table(POST.key).foreign_keys[0].ref_columns == ("key",)
     assert schema.table(AUTHOR.key).primary_key == ("key",)
-    assert schema.table(POST.key).indexes[0].parts == ("t", Sql("lower(title)"))
+    assert schema.table(POST.key).indexes[0].parts == ("t", Sql("lower(t)"))
     assert schema.table(POST.key).constraints[1] == Unique(["t", "id"])
 
 
