@@ -74,6 +74,13 @@ class AppError(ConfigError):
     )
 
 
+class DependentsError(NotReversibleError):
+    """A rollback would take away what applied migrations of other apps depend on."""
+
+    code = "SML-ROLLBACK-DEPENDENTS"
+    hint = "Nothing was undone. Say --with-dependents to undo those too, or roll those apps back first."
+
+
 class AppCycleError(AppError):
     """Apps depend on one another in a ring."""
 

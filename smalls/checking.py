@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smalls import current
+from smalls.autoerrors import ModelsDifferError
 from smalls.errors import ReverseMissingError
 from smalls.planner import listed
 from smalls.project import choose_database
@@ -20,10 +21,12 @@ def check(run: Run) -> str:
     """Load every file and look for its way back; connects to nothing.
 
     Raises MigrationLoadError for files that cannot be loaded, ConfigError for a min_version that is no
-    version, ReverseMissingError for files without a rollback() that do not say that they have none.
+    version, ReverseMissingError for files without a rollback() that do not say that they have none, and
+    ModelsDifferError where models and migrations differ.
     """
     choose_database(run.settings, fallback=Location(Engine.SQLITE, "sqlite", ":memory:"))
     load_all(run.files, run.stop.check)
+    told = _models_agree(run)
     current.set_database(None)
     for migration in run.files:
         if migration.traits.min_version:
@@ -35,4 +38,22 @@ def check(run: Run) -> str:
     bare = [m.key for m in run.files if m.traits.reversible and not m.traits.has_rollback]
     if bare:
         raise ReverseMissingError(f"No rollback() in: {listed(bare)}.", migrations=bare)
-    return f"{len(run.files)} migration files load, each with a way back or a word that it has none."
+    return f"{len(run.files)} migration files load, each with a way back or a word that it has none{told}."
+
+
+def _models_agree(run: Run) -> str:
+    """Hold models against migrations wherever a state is declared; return what is to be said of it.
+
+    Raises ModelsDifferError with the missing operations.
+    """
+    declared = bool(run.apps) or any(migration.traits.declarative for migration in run.files)
+    if not declared:
+        return ""
+    from smalls.changes import Comparer
+
+    compared = Comparer(run)
+    found = {app: compared.compare(app).operations for app in compared.apps}
+    missing = [f"{app}: {item.describe()}" if app else item.describe() for app in found for item in found[app]]
+    if missing:
+        raise ModelsDifferError(f"Not in the migrations: {'; '.join(missing)}.", operations=missing)
+    return "; models and migrations agree"

@@ -51,7 +51,7 @@ _RETRYABLE = frozenset(
 )
 
 
-_TOLD = ("statement", "file", "line", "migrations", "statements", "holder", "also")
+_TOLD = ("statement", "file", "line", "migrations", "statements", "holder", "also", "operations")
 
 
 class SmallsError(Exception):

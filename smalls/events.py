@@ -65,6 +65,11 @@ EVENTS: dict[str, EventSpec] = {
     ),
     "migration.planned": EventSpec("What a run would do.", "info", ("direction", "previewable")),
     "migration.created": EventSpec("A new migration file was written.", "info", ("path",)),
+    "models.changed": EventSpec("An operation that `create --auto` wrote.", "info", ("destructive",)),
+    "models.warned": EventSpec(
+        "What `create --auto` took for granted; `hint` says how to say otherwise.", "warning", ("hint",)
+    ),
+    "app.created": EventSpec("A file of a new app was written.", "info", ("path",)),
     "migration.warned": EventSpec("A file in the migrations folder is doubtful.", "warning", ("path",)),
     "migration.repaired": EventSpec("A difference was settled by repair.", "info", ("action",)),
     "script.started": EventSpec("initdb.py or seed.py begins.", "info", ("script",)),

@@ -37,12 +37,19 @@ _SHOWN_VIOLATIONS = 5
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One migration to run one way: its code, and how its success is recorded (given milliseconds)."""
+    """One migration to run one way: its code, and how its success is recorded (given milliseconds).
+
+    `wrap` is whether the code may run in one transaction. `resumed` is whether an earlier run did a part of it,
+    `resumable` whether a later one may go on where this one stops.
+    """
 
     migration: Migration
     direction: Direction
     code: Callable[[], Any]
     record: Callable[[int], None]
+    wrap: bool = True
+    resumable: bool = False
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +64,14 @@ class Executor:
     emit: Emit
     clock: Clock
 
-    def apply(self, migration: Migration, code: Callable[[], Any]) -> None:
-        """Run a migration forward and record it.
+    def apply(self, migration: Migration, code: Callable[[], Any], **more: bool) -> None:
+        """Run a migration forward and record it; `more` is as `Step` has it.
 
         Raises MigrationFailedError (nothing took effect), MigrationPartialError (something did),
         RelationLockError, ConnectionLostError, or the error of a stop.
         """
         step = Step(
-            migration, Direction.FORWARD, code, lambda took: self.history.add(migration, Kind.APPLIED, took)
+            migration, Direction.FORWARD, code, lambda took: self.history.add(migration, Kind.APPLIED, took), **more
         )
         took = self._run(step)
         self.emit(
@@ -75,14 +82,14 @@ class Executor:
             kind=Kind.APPLIED.value,
         )
 
-    def undo(self, migration: Migration, code: Callable[[], Any]) -> None:
+    def undo(self, migration: Migration, code: Callable[[], Any], **more: bool) -> None:
         """Run a migration backward and take its row out. Raises as `apply` does."""
 
         def record(took: int) -> None:
             self.history.remove(migration.key)
             self.journal.add(migration.key, entries.UNDONE, duration_ms=took)
 
-        took = self._run(Step(migration, Direction.BACKWARD, code, record))
+        took = self._run(Step(migration, Direction.BACKWARD, code, record, **more))
         self.emit("migration.undone", f"Undid {migration.key}.", migration=migration.key, duration_ms=took)
 
     def rehearse(self, steps: Sequence[tuple[Migration, Callable[[], Any]]]) -> None:
@@ -118,7 +125,7 @@ class Executor:
             direction=step.direction.value,
             path=step.migration.path,
         )
-        wrap = self.work.dialect.transactional_ddl and step.migration.traits.transaction
+        wrap = self.work.dialect.transactional_ddl and step.migration.traits.transaction and step.wrap
         tap = self._tap()
         guard = Guard(self.work, tap, self.emit, key, wrap=wrap)
         begun = False
@@ -194,8 +201,8 @@ class Executor:
         with self.stop.shielded():
             rolls_back = guard.inside and not (isinstance(error, BadOutcomeError) and not guard.still_ours())
             guard.undo()
-            clean = rolls_back or (tap.effects == 0 and not tap.opaque)
-            failure = Failure(step.migration, step.direction, error, tap, clean=clean)
+            clean = rolls_back or (tap.effects == 0 and not tap.opaque and not step.resumed)
+            failure = Failure(step.migration, step.direction, error, tap, clean=clean, resumable=step.resumable)
             if failure.is_lost(self.work.dialect):
                 failure = self._after_loss(failure, in_transaction=rolls_back)
             told = explain(failure, self.work.dialect, self.stop)
@@ -222,7 +229,7 @@ class Executor:
     def _note(self, step: Step, tap: Tap, told: SmallsError, *, clean: bool) -> None:
         """Append the failure to the journal; where even that fails, the beginning stands there without an end."""
         event = entries.WITHDRAWN if clean else _BROKEN[step.direction]
-        detail = {"statements": tap.report(), "error": told.message, "code": told.code}
+        detail: dict[str, Any] = {"statements": tap.report(), "error": told.message, "code": told.code}
         with contextlib.suppress(Exception):
             self.journal.ensure()
             self.journal.add(step.migration.key, event, **detail)

@@ -34,7 +34,8 @@ class BadOutcomeError(Exception):
 class Failure:
     """A failed step.
 
-    `clean` is whether nothing of it took effect; `recorded` is what the history said after a lost
+    `clean` is whether nothing of it took effect; `resumable` is whether a rerun goes on where it stopped;
+    `recorded` is what the history said after a lost
     connection (None where it could not be read).
     """
 
@@ -44,6 +45,7 @@ class Failure:
     tap: Tap
     clean: bool
     recorded: bool | None = None
+    resumable: bool = False
 
     @property
     def what(self) -> str:
@@ -95,6 +97,9 @@ def _extent(failure: Failure) -> str:
 
 
 def _hint(failure: Failure) -> str | None:
+    if failure.resumable and not failure.clean:
+        again = "smalls migrate" if failure.direction is Direction.FORWARD else "smalls rollback"
+        return f"Remove what stood in its way and run `{again}` again: it goes on after the last step done."
     if not failure.clean:
         key = failure.migration.key
         finish = "--mark-applied" if failure.direction is Direction.FORWARD else "--forget"

@@ -6,7 +6,7 @@ The history table holds applied migrations only; the story of how they came to b
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from smalls.history import read_if_there
 from smalls.model import Direction, Unfinished
@@ -15,15 +15,21 @@ if TYPE_CHECKING:
     from smalls.clock import Clock
     from smalls.database import WorkSession
 
+Entry: TypeAlias = tuple[str, str]
+"""An event, and its detail as JSON."""
+
 TABLE = "smalls_journal"
 STARTED, FAILED, APPLIED = "started", "failed", "applied"
 WITHDRAWN = "withdrawn"  # failed, and nothing of it took effect
 UNDO_STARTED, UNDO_FAILED, UNDONE = "undo_started", "undo_failed", "undone"
+STEP, UNDO_STEP = "step", "undo_step"  # of a declarative migration outside a transaction: how far it came
 REPAIRED, BASELINED, FAKED = "repaired", "baselined", "faked"
 _UNFINISHED = {
     STARTED: ("running", Direction.FORWARD),
     FAILED: ("failed", Direction.FORWARD),
+    STEP: ("running", Direction.FORWARD),
     UNDO_STARTED: ("running", Direction.BACKWARD),
+    UNDO_STEP: ("running", Direction.BACKWARD),
     UNDO_FAILED: ("failed", Direction.BACKWARD),
 }
 
@@ -43,14 +49,23 @@ class Journal:
         for statement in self._work.dialect.create_journal(self._work.settings.db_schema):
             self._work.query(statement)
 
-    def add(self, key: str, event: str, **detail: Any) -> None:
-        """Append an entry; part of whatever transaction is open. Details must hold no secret."""
+    def add(self, key: str, event: str, *, quietly: bool = False, **detail: Any) -> None:
+        """Append an entry; part of whatever transaction is open. Details must hold no secret.
+
+        `quietly` past what watches a migration's statements, whose effects it is none of.
+        """
         param = self._work.dialect.param
         text = json.dumps({"who": self._who, **detail}, default=str)
-        self._work.query(
+        send = self._work.raw_query if quietly else self._work.query
+        send(
             f"INSERT INTO {self.table} (at, run_id, migration, event, detail) VALUES ({', '.join([param] * 5)})",
             (self._clock.utc(), self._run_id, key, event, text),
         )
+
+    def entries(self, key: str) -> list[Entry]:
+        """Return one migration's story, oldest first."""
+        sql = f"SELECT event, detail FROM {self.table} WHERE migration = {self._work.dialect.param} ORDER BY id"
+        return [(str(event), str(detail)) for event, detail in self._work.query(sql, (key,))]
 
     def unfinished(self) -> list[Unfinished]:
         """Return the migrations whose last entry is a beginning or a failure; creates nothing."""

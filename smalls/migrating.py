@@ -6,48 +6,67 @@ from typing import TYPE_CHECKING, Any
 
 from smalls import journal as entries
 from smalls.errors import UsageError
-from smalls.model import Edited, Kind, OutOfOrder
+from smalls.model import Direction, Edited, Kind, OutOfOrder
 from smalls.planner import listed, plan_forward
+from smalls.readying import readied, shown, without_resumable
 from smalls.source import load_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
-    from types import ModuleType
 
     from smalls.lock import HeldLocks
     from smalls.migration import Migration
     from smalls.planner import Assessment
+    from smalls.readying import Ready
     from smalls.run import Run
 
 
-def migrate(run: Run, target: str | None) -> str:
+def migrate(run: Run, target: str | None, app: str = "") -> str:
     """Apply the pending migrations up to `target`; return a sentence that says how it ended.
 
+    With `app`, its own and those of the apps that it needs.
     Nothing pending takes no lock and writes nothing. Every file that would run is loaded before the first
     one runs. Raises whatever stands against it; see `smalls.planner.refusals` and `smalls.execution`.
     """
     assessment = run.look()
     warn_of_differences(run, assessment)
-    planned = _plan(run, assessment, target)
+    planned = _plan(run, assessment, target, app)
     if not planned and not assessment.in_progress:
         return _nothing(assessment)
     modules = load_all(planned, run.stop.check)
     with run.locked() as held:
         assessment = run.look(locked=True)
-        planned = _plan(run, assessment, target)
+        planned = _plan(run, assessment, target, app)
         if not planned:
             return _nothing(assessment)
         missing = [migration for migration in planned if migration.key not in modules]
         modules |= load_all(missing, run.stop.check)
+        ready = readied(run, planned, modules, Direction.FORWARD)
         run.prepare_tables()
-        _apply(run, held, planned, modules)
+        _apply(run, held, planned, ready)
     rest = f"{run.counts.pending} pending" if run.counts.pending else "the database is up to date"
     return f"Applied {_count(planned)}; {rest}."
 
 
-def _plan(run: Run, assessment: Assessment, target: str | None) -> tuple[Migration, ...]:
+def _plan(run: Run, assessment: Assessment, target: str | None, app: str = "") -> tuple[Migration, ...]:
+    assessment = without_resumable(run, assessment, Direction.FORWARD)
+    if app or (target and run.apps):
+        return _plan_app(run, assessment, target, app)
     wanted = run.target(target, assessment) if target else None
     return plan_forward(assessment, run.settings.policies, wanted)
+
+
+def _plan_app(run: Run, assessment: Assessment, target: str | None, app: str) -> tuple[Migration, ...]:
+    """Return what is pending of an app, up to `target`, after all that is pending of the apps that it needs."""
+    wanted = run.target(target, assessment, app) if target else None
+    name = wanted.app if wanted else app
+    if not name:
+        raise UsageError(f"{target!r} is a number of which app?", hint="Say --app NAME.")
+    needed = run.apps.needed_by(run.apps.get(name).app_name)
+    up_to = plan_forward(assessment, run.settings.policies, wanted)
+    return tuple(
+        m for m in assessment.pending if m.revision.app in needed and (m.revision.app != name or m in up_to)
+    )
 
 
 def _nothing(assessment: Assessment) -> str:
@@ -58,13 +77,14 @@ def _count(things: Sequence[Any]) -> str:
     return f"{len(things)} migration{'' if len(things) == 1 else 's'}"
 
 
-def _apply(run: Run, held: HeldLocks, planned: Sequence[Migration], modules: dict[str, ModuleType]) -> None:
+def _apply(run: Run, held: HeldLocks, planned: Sequence[Migration], ready: dict[str, Ready]) -> None:
     executor = run.executor(held)
     if run.log.console:
         run.log.console.progress(len(planned))
     for migration in planned:
         run.stop.check()
-        executor.apply(migration, modules[migration.key].migrate)
+        code, how = ready[migration.key]()
+        executor.apply(migration, code, **how)
         run.counts.applied += 1
         run.counts.pending = (run.counts.pending or 1) - 1
 
@@ -94,9 +114,10 @@ def _teller(run: Run) -> Callable[[str, list[str]], None]:
 # ── without running ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def preview(run: Run, target: str | None) -> list[dict[str, Any]]:
+def preview(run: Run, target: str | None, app: str = "") -> list[dict[str, Any]]:
     """Return what `migrate` would run; runs no user code and takes no lock."""
-    planned = _plan(run, run.look(), target)
+    planned = _plan(run, run.look(), target, app)
+    known = shown(run, planned, Direction.FORWARD)
     return [
         {
             "migration": migration.key,
@@ -105,12 +126,13 @@ def preview(run: Run, target: str | None) -> list[dict[str, Any]]:
             "previewable": False,
             "transaction": migration.traits.transaction and run.chosen.dialect.transactional_ddl,
             "reversible": migration.traits.can_be_undone,
+            **known.get(migration.key, {}),
         }
         for migration in planned
     ]
 
 
-def rehearse(run: Run, target: str | None) -> list[dict[str, Any]]:
+def rehearse(run: Run, target: str | None, app: str = "") -> list[dict[str, Any]]:
     """Run the pending migrations in one transaction that is rolled back; return what was run.
 
     Raises UsageError where the engine cannot roll DDL back, or a file asks for no transaction.
@@ -120,24 +142,33 @@ def rehearse(run: Run, target: str | None) -> list[dict[str, Any]]:
             "--plan=execute needs an engine that can roll DDL back; MySQL and MariaDB commit it at once.",
             hint="Use --plan, or rehearse on a copy of the database.",
         )
-    planned = _plan(run, run.look(), target)
+    planned = _plan(run, run.look(), target, app)
     outside = [migration.key for migration in planned if not migration.traits.transaction]
     if outside:
         raise UsageError(f"These say `transaction = False` and cannot be rolled back: {listed(outside)}.")
     modules = load_all(planned, run.stop.check)
     with run.locked() as held:
-        planned = _plan(run, run.look(locked=True), target)
-        run.executor(held).rehearse([(m, modules[m.key].migrate) for m in planned if m.key in modules])
-    return [{"migration": m.key, "path": m.path, "style": "direct", "executed": "rolled back"} for m in planned]
+        planned = _plan(run, run.look(locked=True), target, app)
+        ready = readied(run, planned, modules, Direction.FORWARD)
+        steps = [(m, ready[m.key]()) for m in planned if m.key in ready]
+        outside = [m.key for m, (_, how) in steps if not how.get("wrap", True)]
+        if outside:
+            raise UsageError(f"These have steps that no transaction can hold: {listed(outside)}.")
+        run.executor(held).rehearse([(m, code) for m, (code, _) in steps])
+    styles = {True: "declarative", False: "direct"}
+    return [
+        {"migration": m.key, "path": m.path, "style": styles[m.traits.declarative], "executed": "rolled back"}
+        for m in planned
+    ]
 
 
-def fake(run: Run, target: str | None) -> str:
+def fake(run: Run, target: str | None, app: str = "") -> str:
     """Record the pending migrations as applied without running them."""
-    planned = _plan(run, run.look(), target)
+    planned = _plan(run, run.look(), target, app)
     if not planned:
         return "Nothing to do: nothing pending."
     with run.locked():
-        planned = _plan(run, run.look(locked=True), target)
+        planned = _plan(run, run.look(locked=True), target, app)
         record_unrun(run, planned, Kind.FAKED)
     return f"Recorded {_count(planned)} as applied without running them."
 

@@ -24,11 +24,11 @@ _DECLARES = (b"MigrationManager", b"state")
 """A file without one of these words in it says nothing about the schema."""
 
 
-def manager_of(migration: Migration, module: ModuleType | None = None) -> MigrationManager | None:
+def manager_of(migration: Migration, *, may_run: bool = True) -> MigrationManager | None:
     """Return the manager of a declarative file, None for a direct one.
 
-    Read without running any of it where it is plain; else its migrate() is called, in `module` if it is loaded
-    already. Raises MigrationLoadError for a migrate() that fails or returns no manager.
+    Read without running any of it where it is plain; else its migrate() is called, if it may be. Raises
+    NotPlainError where it may not, and MigrationLoadError for a migrate() that fails or returns no manager.
     """
     if _DECLARES[0] not in migration.source:
         return None
@@ -38,7 +38,9 @@ def manager_of(migration: Migration, module: ModuleType | None = None) -> Migrat
     try:
         return read_manager(tree, migration.path)
     except NotPlainError:
-        return called(migration, "migrate", module or load(migration))
+        if not may_run:
+            raise
+        return called(migration, "migrate", load(migration))
 
 
 def called(migration: Migration, function: str, module: ModuleType) -> MigrationManager:
@@ -61,16 +63,23 @@ class Promises:
     """What the files of one app promise.
 
     `managers` has one for each file, in order; a direct file's holds its `state`. `unknown` are the direct files
-    that say nothing of what they did, since the last file that declared the state as a whole.
+    that say nothing of what they did, since the last file that declared the state as a whole. Where no code may be
+    run, it ends before the first file that only running could tell, and `stopped` says why.
     Raises MigrationLoadError, and StateError where a file does not fit those before it.
     """
 
-    def __init__(self, migrations: Iterable[Migration]) -> None:
+    def __init__(self, migrations: Iterable[Migration], *, may_run: bool = True) -> None:
         self.managers: dict[str, MigrationManager] = {}
         self.declarative: list[str] = []
         self.unknown: list[str] = []
+        self.stopped = ""
+        self._may_run = may_run
         for migration in migrations:
-            self._add(migration)
+            try:
+                self._add(migration)
+            except NotPlainError as error:
+                self.stopped = f"{migration.key} has to be run to be known: {error}"
+                break
         self.snapshot = SchemaSnapshot(self.managers.items())
 
     @property
@@ -79,13 +88,13 @@ class Promises:
         return self.snapshot.schema
 
     def _add(self, migration: Migration) -> None:
-        manager = manager_of(migration)
+        manager = manager_of(migration, may_run=self._may_run)
         if manager is not None:
             self.declarative.append(migration.key)
             if _adopts(manager):
                 self.unknown.clear()
         else:
-            state = _state_of(migration)
+            state = _state_of(migration, may_run=self._may_run)
             if state is None:
                 self.unknown.append(migration.key)
             manager = MigrationManager([StateOnly(state)] if state else ())
@@ -96,11 +105,13 @@ def _adopts(manager: MigrationManager) -> bool:
     return bool(manager.operations) and all(isinstance(item, StateOnly) for item in manager.operations)
 
 
-def _state_of(migration: Migration) -> tuple[Operation, ...] | None:
+def _state_of(migration: Migration, *, may_run: bool) -> tuple[Operation, ...] | None:
     """Return what a direct file says that it does to the schema; None where it says nothing."""
     if _DECLARES[1] not in migration.source:
         return None
     try:
         return read_state(parse(migration.source, migration.path), migration.path)
     except NotPlainError:
+        if not may_run:
+            raise
         return as_operations(getattr(load(migration), "state", None), migration.path)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from smalls.errors import PendingError, SmallsError
@@ -75,15 +75,15 @@ class Status:
         return "\n".join([*(table or ["No migrations."]), "", summary, *told])
 
 
-def status(run: Run, settings: Settings) -> Status:
-    """Return the status under the policies of `settings`."""
+def status(run: Run, settings: Settings, app: str = "") -> Status:
+    """Return the status under the policies of `settings`, of all migrations or of one app's."""
     assessment = run.look()
+    if app:
+        assessment = of_app(assessment, run.apps.get(app).app_name)
     running = {work.key: work for work in run.journal.unfinished()}
     lines = [_applied_line(entry, assessment, running) for entry in assessment.applied]
     waiting = {m.key: m for m in (*assessment.pending, *assessment.out_of_order)}.values()
-    lines += [
-        _waiting_line(m, assessment, settings.policies, running) for m in sorted(waiting, key=lambda m: m.revision)
-    ]
+    lines += [_waiting_line(m, assessment, settings.policies, running) for m in waiting]
     return Status(
         lines=tuple(_with_equals(lines, assessment)),
         problems=tuple(refusals(assessment, settings.policies)),
@@ -91,6 +91,21 @@ def status(run: Run, settings: Settings) -> Status:
         applied=len(assessment.applied),
         environment=settings.environment.value,
         database=run.chosen.location.shown,
+    )
+
+
+def of_app(assessment: Assessment, app: str) -> Assessment:
+    """Return the part of an assessment that is one app's."""
+    return replace(
+        assessment,
+        applied=tuple(entry for entry in assessment.applied if entry.row.revision.app == app),
+        pending=tuple(m for m in assessment.pending if m.revision.app == app),
+        out_of_order=tuple(m for m in assessment.out_of_order if m.revision.app == app),
+        edited=tuple(entry for entry in assessment.edited if entry.row.revision.app == app),
+        missing=tuple(row for row in assessment.missing if row.revision.app == app),
+        newer=tuple(row for row in assessment.newer if row.revision.app == app),
+        incompatible=tuple(row for row in assessment.incompatible if row.revision.app == app),
+        unfinished=tuple(work for work in assessment.unfinished if work.key.startswith(f"{app}.")),
     )
 
 

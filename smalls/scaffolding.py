@@ -66,19 +66,23 @@ def rollback():
 '''
 
 
-def create(settings: Settings, description: str) -> str:
-    """Write a new migration file and return its path.
+def create(settings: Settings, description: str, folder: str | None = None) -> str:
+    """Write a new migration file and return its path; raises as `write_new` does."""
+    return write_new(Path(folder or settings.migrations), description, _text(settings, description))
+
+
+def write_new(folder: Path, description: str, text: str) -> str:
+    """Write `text` as the folder's next migration file, named by its description, and return its path.
 
     Raises UsageError for a description with nothing to make a name of, and MigrationsFolderError where the
     folder cannot be written. Never overwrites a file.
     """
-    folder = Path(settings.migrations)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         found = [revision_of_stem(path.stem) for path in folder.iterdir() if path.suffix == ".py"]
         path = folder / f"{stem_for(next_number(r for r in found if r), description)}.py"
         with path.open("x", encoding="utf-8") as file:
-            file.write(_text(settings, description))
+            file.write(text)
     except OSError as error:
         raise MigrationsFolderError(
             f"The folder {folder} cannot be written: {error.strerror}.",

@@ -21,7 +21,8 @@ COMMANDS = {
     "rollback": "Rollback migrations on the database",
     "seed": "Load developer seed data into the database",
     "status": "Status of the database migrations",
-    "check": "Check the migration files, without a database",
+    "check": "Check the migration files, and models against them, without a database",
+    "app": "Make apps",
     "wait": "Wait until the database answers",
     "baseline": "Record migrations as applied that the database already has",
     "repair": "Settle a failed, edited or missing migration",
@@ -36,10 +37,12 @@ class Commands(click.Group):
         """Return the names, in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Return a command, None for an unknown name."""
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command, ours or the group of an app's own; None for an unknown name."""
         if cmd_name not in COMMANDS:
-            return None
+            from smalls.cli.appcommands import app_group
+
+            return app_group(ctx.obj, cmd_name)
         module = importlib.import_module(f"smalls.cli.{cmd_name}")
         command: click.Command = module.command
         return command

@@ -9,7 +9,7 @@ import click
 from smalls import migrating
 from smalls.cli.consent import consent
 from smalls.cli.edge import execute
-from smalls.cli.output import show_json
+from smalls.cli.output import log_planned, show_json
 from smalls.errors import UsageError
 from smalls.model import Environment
 
@@ -29,32 +29,31 @@ if TYPE_CHECKING:
 )
 @click.option("--fake", is_flag=True, help="Record as applied without running.")
 @click.option("--yes", is_flag=True, help="Consent to --plan=execute in PROD.")
+@click.option("--app", default="", metavar="APP", help="This app's migrations, and those of the apps it needs.")
 @click.pass_obj
-def command(flags: Flags, target: str | None, plan: str | None, *, fake: bool, yes: bool) -> int:
+def command(flags: Flags, target: str | None, plan: str | None, app: str, *, fake: bool, yes: bool) -> int:
     """Apply the pending migrations, up to TARGET where one is given (a number or a full name)."""
 
     def body(run: Run) -> str:
         if plan and fake:
             raise UsageError("--plan and --fake cannot go together.")
         if plan == "execute":
-            return _rehearse(run, target, yes=yes)
+            return _rehearse(run, target, app, yes=yes)
         if plan:
-            return _show(run, migrating.preview(run, target))
-        return migrating.fake(run, target) if fake else migrating.migrate(run, target)
+            return _show(run, migrating.preview(run, target, app))
+        return migrating.fake(run, target, app) if fake else migrating.migrate(run, target, app)
 
     return execute(flags, "plan" if plan else "migrate", body)
 
 
-def _rehearse(run: Run, target: str | None, *, yes: bool) -> str:
+def _rehearse(run: Run, target: str | None, app: str, *, yes: bool) -> str:
     if run.settings.environment is Environment.PROD:
         consent(run, yes=yes)("Run the pending migrations in PROD, and roll them back?")
-    show_json({"executed": migrating.rehearse(run, target)})
+    show_json({"executed": migrating.rehearse(run, target, app)})
     return "All of it ran and was rolled back. Sequences and auto-increments have moved."
 
 
 def _show(run: Run, planned: list[dict[str, Any]]) -> str:
-    for step in planned:
-        message = f"{step['migration']} would run; it is direct code, which cannot be previewed."
-        run.log("migration.planned", message, migration=step["migration"], direction="forward", previewable=False)
+    log_planned(run, planned, "forward")
     show_json({"plan": planned})
     return f"{len(planned)} to run; nothing was changed."

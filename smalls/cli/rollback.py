@@ -9,7 +9,7 @@ import click
 from smalls import undoing
 from smalls.cli.consent import consent
 from smalls.cli.edge import execute
-from smalls.cli.output import show_json
+from smalls.cli.output import log_planned, show_json
 
 if TYPE_CHECKING:
     from smalls.run import Run
@@ -20,8 +20,10 @@ if TYPE_CHECKING:
 @click.argument("number")
 @click.option("--plan", is_flag=True, help="Show what would be undone and change nothing.")
 @click.option("--yes", is_flag=True, help="Consent; without a terminal it is required.")
+@click.option("--app", default="", metavar="APP", help="The app whose number it is; required with several apps.")
+@click.option("--with-dependents", is_flag=True, help="Undo what other apps put on top of it, too.")
 @click.pass_obj
-def command(flags: Flags, number: str, *, plan: bool, yes: bool) -> int:
+def command(flags: Flags, number: str, app: str, *, plan: bool, yes: bool, with_dependents: bool) -> int:
     """Undo everything above NUMBER, last applied first, never NUMBER itself.
 
     NUMBER is a number (3 or 0003) or a full name. 0000 undoes every file above number 0; zero undoes all.
@@ -29,14 +31,11 @@ def command(flags: Flags, number: str, *, plan: bool, yes: bool) -> int:
     """
 
     def body(run: Run) -> str:
+        scope = undoing.Scope(number, app, with_dependents)
         if not plan:
-            return undoing.rollback(run, number, consent(run, yes=yes))
-        planned = undoing.preview(run, number)
-        for step in planned:
-            message = f"{step['migration']} would be undone; it is direct code, which cannot be previewed."
-            run.log(
-                "migration.planned", message, migration=step["migration"], direction="backward", previewable=False
-            )
+            return undoing.rollback(run, scope, consent(run, yes=yes))
+        planned = undoing.preview(run, scope)
+        log_planned(run, planned, "backward")
         show_json({"plan": planned})
         return f"{len(planned)} to undo; nothing was changed."
 

@@ -25,14 +25,15 @@ if TYPE_CHECKING:
     type=click.Choice([environment.value for environment in Environment]),
     help="Judge by that environment's policies; exits with 7, 8 or 9 for what it would refuse.",
 )
+@click.option("--app", default="", metavar="APP", help="Only this app's migrations.")
 @click.pass_obj
-def command(flags: Flags, *, as_json: bool, exit_code: bool, policy: str | None) -> int:
+def command(flags: Flags, app: str, *, as_json: bool, exit_code: bool, policy: str | None) -> int:
     """Show what is applied, pending, failed, edited, missing or newer. Changes and creates nothing."""
 
     def body(run: Run) -> str:
         if policy:
             run.settings = with_policies(run.settings, Environment(policy))
-        found = status(run, run.settings)
+        found = status(run, run.settings, app)
         if as_json:
             show_json(found.as_dict())
         else:

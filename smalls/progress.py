@@ -1,0 +1,78 @@
+"""How far a declarative migration came outside a transaction, so that a rerun goes on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from smalls import journal as entries
+from smalls.errors import UnfinishedMigrationError
+from smalls.model import Direction
+from smalls.steps import BEGINNING, Start
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from smalls.journal import Entry, Journal
+    from smalls.steps import Program
+
+_STEP = {Direction.FORWARD: entries.STEP, Direction.BACKWARD: entries.UNDO_STEP}
+_STARTED = {Direction.FORWARD: entries.STARTED, Direction.BACKWARD: entries.UNDO_STARTED}
+_FAILED = {Direction.FORWARD: entries.FAILED, Direction.BACKWARD: entries.UNDO_FAILED}
+
+
+def fingerprint(program: Program) -> str:
+    """Return what tells one program's steps from another's."""
+    return hashlib.sha256(repr(program.steps).encode()).hexdigest()[:16]
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """The journal's record of one migration, run one way; a `smalls.steps.Mark`."""
+
+    journal: Journal
+    key: str
+    direction: Direction
+    program: str
+
+    def done(self, number: int) -> None:
+        """Note that the step of that number is done; in the step's own transaction where it has one."""
+        self._note(next=number + 1)
+
+    def reached(self, number: int, key: tuple[Any, ...]) -> None:
+        """Note that a backfill is done up to and with the row of that primary key."""
+        self._note(next=number, after=list(key))
+
+    def _note(self, **reached: Any) -> None:
+        self.journal.add(self.key, _STEP[self.direction], quietly=True, program=self.program, **reached)
+
+    def start(self) -> Start:
+        """Return where to go on; the beginning where no earlier run left it unfinished.
+
+        Raises UnfinishedMigrationError where the steps are no longer those that were begun.
+        """
+        reached = self._last(self.journal.entries(self.key))
+        if reached is None:
+            return BEGINNING
+        if reached.get("program") != self.program:
+            raise UnfinishedMigrationError(
+                f"{self.key} was begun with other steps than it has now (its file, or one before it, was changed).",
+                hint=(
+                    f"Put the file back as it was and run again; or look at the database and settle it: "
+                    f"`smalls repair --retry {self.key}` begins anew."
+                ),
+                migration=self.key,
+            )
+        return Start(int(reached["next"]), tuple(reached.get("after", ())))
+
+    def _last(self, story: Iterable[Entry]) -> dict[str, Any] | None:
+        """Return what the last step's entry says, if that run never ended otherwise than by failing."""
+        reached: dict[str, Any] | None = None
+        for event, detail in story:
+            if event == _STEP[self.direction]:
+                reached = json.loads(detail)
+            elif event not in (_STARTED[self.direction], _FAILED[self.direction]):
+                reached = None
+        return reached
