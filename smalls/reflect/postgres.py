@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,8 @@ _TRIGGERS = """
 SELECT tgrelid, tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal AND tgrelid = ANY(%s)
 """
 
+_NUMBERED = re.compile(r"(.*_(?:check|key|fkey))\d*")
+
 
 def read(query: Query, *, without: Iterable[str] = ()) -> Catalogue:
     """Return the catalogue of all schemas that are not PostgreSQL's own, but for the tables in `without`."""
@@ -80,7 +83,7 @@ def read(query: Query, *, without: Iterable[str] = ()) -> Catalogue:
                 columns[oid],
                 tuple(keys[oid]),
                 indexes[oid],
-                constraints[oid],
+                _numbered(constraints[oid]),
                 sequences[oid],
                 triggers[oid],
                 comment,
@@ -96,3 +99,16 @@ def _by_table(query: Query, sql: str, oids: list[int]) -> dict[int, dict[str, st
     for oid, name, definition in query(sql, (oids,)):
         found[oid][name] = definition
     return found
+
+
+def _numbered(constraints: dict[str, str]) -> dict[str, str]:
+    """Order the numbers of unnamed constraints of one stem by what they say: which came first is chance."""
+    groups: dict[str, list[str]] = defaultdict(list)
+    for name in sorted(constraints):
+        match = _NUMBERED.fullmatch(name)
+        groups[match[1] if match else name].append(name)
+    return {
+        name: definition
+        for names in groups.values()
+        for name, definition in zip(names, sorted(constraints[name] for name in names), strict=True)
+    }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import datetime
+import datetime as dt
 import json
 import uuid
 from collections.abc import Iterable, Mapping
@@ -170,7 +170,7 @@ def _plain(value: Any) -> Any:
         with contextlib.suppress(UnicodeDecodeError):
             return _plain(value.decode())
         return value.hex()
-    if isinstance(value, (datetime.date, datetime.time)):
+    if isinstance(value, (dt.date, dt.time)):
         return _moment(value)
     if isinstance(value, uuid.UUID):
         return value.hex
@@ -180,12 +180,13 @@ def _plain(value: Any) -> Any:
 
 
 def _moment(value: Any) -> str:
-    if isinstance(value, datetime.datetime) and value.tzinfo:
-        value = value.astimezone(datetime.UTC).replace(tzinfo=None)
-    return value.isoformat(" ") if isinstance(value, datetime.datetime) else value.isoformat()
+    if isinstance(value, dt.datetime) and value.tzinfo:
+        value = value.astimezone(dt.UTC).replace(tzinfo=None)
+    return value.isoformat(" ") if isinstance(value, dt.datetime) else value.isoformat()
 
 
 def _text(value: str) -> Any:
+    value = value.rstrip()  # a FixedCharField comes padded
     with contextlib.suppress(ValueError):
         return float(value)
     with contextlib.suppress(ValueError):

@@ -7,21 +7,19 @@ from typing import TYPE_CHECKING
 from smalls.autoerrors import UnsupportedError
 from smalls.compilers.base import Statement
 from smalls.compilers.postgres.columns import (
-    checks_on,
     create_sequence,
     drop_sequence,
     fire_deferred,
     make_again,
     typed,
 )
-from smalls.compilers.postgres.following import follow_change
-from smalls.compilers.postgres.names import auto_name, is_unique_word, mentioned
+from smalls.compilers.postgres.following import change
+from smalls.compilers.postgres.names import auto_name, is_unique_word, mentioned, owned
 from smalls.compilers.postgres.statements import (
     EXCLUSIVE,
     SHARE_ROW,
     alter,
     comment,
-    drop_constraint,
     fill,
     set_not_null,
 )
@@ -30,6 +28,7 @@ from smalls.compilers.postgres.types import conversion, rewrites, same, word
 from smalls.schema import Sql
 
 if TYPE_CHECKING:
+    from smalls.compilers.postgres.names import Tag
     from smalls.operations import AlterColumn
     from smalls.schema import Column, Schema, Table
 
@@ -48,6 +47,13 @@ class _Alteration:
         self.target = f"ALTER COLUMN {quote(self.old.name)}"
         self.retyped = not same(self.old.type, self.new.type) or self.old.collation != self.new.collation
         self.recast = self.retyped or bool(operation.using)
+        again = [item.tag for item in owned(self.before) if self.recast and self._is_check(item.tag)]
+        self.changed = change(self.before, self.after, again)
+        self._expect_changeable()
+
+    def _is_check(self, tag: Tag) -> bool:
+        """Tell whether the tag is of a check that is written in the column: it may not hold for the new type."""
+        return isinstance(tag, tuple) and tag[:2] == ("check", self.old.name)
 
     def statements(self) -> list[Statement]:
         if self.new.generated is not None and self.new.generated != self.old.generated:
@@ -72,34 +78,20 @@ class _Alteration:
 
     def _loosen(self) -> list[Statement]:
         steps = [self._set("DROP EXPRESSION")] if self.old.generated and not self.new.generated else []
-        if self._checks_change:
-            steps += [drop_constraint(self.key, self._name("check", n)) for n in range(len(self.old.checks))]
-        steps += [drop_constraint(self.key, name) for name in self._uniques(self.before, self.old, self.new)]
+        steps += self.changed.off
         steps += self._drop_filling()
         if not _nullable(self.before, self.old) and _nullable(self.after, self.new):
             steps.append(self._set("DROP NOT NULL"))
-        return [*steps, *follow_change(self.before, self.after)]
+        return steps
 
-    @property
-    def _checks_change(self) -> bool:
-        return self.old.checks != self.new.checks or self.recast
-
-    def _name(self, what: str, number: int) -> str:
-        return auto_name(self.before, (what, self.old.name, number))
-
-    def _uniques(self, table: Table, there: Column, other: Column) -> list[str]:
-        """Return the names of the column's own unique constraints that only `there` has."""
-        names = []
-        for number, extra in enumerate(there.extra):
-            if extra in other.extra:
-                continue
+    def _expect_changeable(self) -> None:
+        """Refuse other words in the column's definition than UNIQUE: ALTER TABLE takes them from nowhere."""
+        for extra in {*self.old.extra} ^ {*self.new.extra}:
             if not is_unique_word(extra):
                 raise UnsupportedError(
-                    f"column {self.key}.{there.name}: PostgreSQL cannot add or drop {extra!r} as it stands",
+                    f"column {self.key}.{self.old.name}: PostgreSQL cannot add or drop {extra!r} as it stands",
                     hint="Write it as a Check, a Unique or a ForeignKey, or change it by manager.run_sql(...).",
                 )
-            names.append(auto_name(table, ("unique", there.name, number)))
-        return names
 
     def _drop_filling(self) -> list[Statement]:
         if self.old.identity and not self.new.identity:
@@ -143,10 +135,7 @@ class _Alteration:
         if _nullable(self.before, self.old) and not _nullable(self.after, self.new):
             steps += set_not_null(self.key, self.new.name)
         steps += self._set_filling()
-        steps += checks_on(self.after, self.new) if self._checks_change else []
-        names = self._uniques(self.after, self.new, self.old)
-        unique = f"UNIQUE ({quote(self.new.name)})"
-        return steps + [alter(self.key, f"ADD CONSTRAINT {quote(name)} {unique}") for name in names]
+        return steps + self.changed.on
 
     def _set_filling(self) -> list[Statement]:
         old, new = self.old, self.new

@@ -6,18 +6,16 @@ import re
 from typing import TYPE_CHECKING
 
 from smalls.compilers.base import Statement
-from smalls.compilers.postgres.following import follow_change, follow_rename
+from smalls.compilers.postgres.following import Change, change, follow_rename, put_on
 from smalls.compilers.postgres.names import auto_name, mentioned
 from smalls.compilers.postgres.statements import (
     EXCLUSIVE,
-    add_validated,
     alter,
     comment,
     fill,
     set_not_null,
 )
 from smalls.compilers.postgres.text import (
-    checks_of,
     column_definition,
     constraint_definition,
     index_statement,
@@ -47,12 +45,10 @@ def add_column(operation: AddColumn, before: Schema, version: int) -> list[State
     column is added: https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-NOTES
     """
     table, column, key = before.table(operation.table), operation.column, operation.table
-    after = table.swap("columns", None, column)
     return [
         *create_sequence(column, before),
-        *follow_change(table, after),
         *_with_values(operation, before, version),
-        *checks_on(after, column),
+        *change(_without_words(table), _without_words(table.swap("columns", None, column))).on,
         *([comment(f"COLUMN {relation(key)}.{quote(column.name)}", column.comment)] if column.comment else []),
     ]
 
@@ -108,13 +104,9 @@ def fire_deferred(schema: Schema, key: object) -> list[Statement]:
     return [Statement("SET CONSTRAINTS ALL IMMEDIATE")] if deferred else []
 
 
-def checks_on(table: Table, column: Column) -> list[Statement]:
-    """Add the checks that are written in a column of `table`."""
-    return [
-        statement
-        for name, definition in checks_of(table, column)
-        for statement in add_validated(table.key, name, definition)
-    ]
+def _without_words(table: Table) -> Table:
+    """Return the table without what stands verbatim in its columns' definitions: UNIQUE comes with the column."""
+    return table.with_(columns=[column.with_(extra=()) for column in table.columns])
 
 
 def create_sequence(column: Column, before: Schema) -> list[Statement]:
@@ -142,10 +134,10 @@ def _uses(schema: Schema, sequence: str) -> bool:
 
 def drop_column(operation: DropColumn, before: Schema) -> list[Statement]:
     """Return the statements that drop a column, and its sequence."""
-    after = operation.apply(before)
+    table, after = before.table(operation.table), operation.apply(before)
+    changed = change(table, after.table(operation.table)) if operation.column.checks else Change([], [])
     gone = alter(operation.table, f"DROP COLUMN {quote(operation.column.name)}")
-    numbered = follow_change(before.table(operation.table), after.table(operation.table))
-    return [gone, *numbered, *drop_sequence(operation.column, after)]
+    return [*changed.off, gone, *changed.on, *drop_sequence(operation.column, after)]
 
 
 def rename_column(operation: RenameColumn, before: Schema) -> list[Statement]:
@@ -161,7 +153,8 @@ def make_again(table: Table, column: Column, version: int) -> Iterator[Statement
     """Add a generated column of `table` that was dropped, with all that stood on it."""
     key, name = table.key, column.name
     yield alter(key, f"ADD COLUMN {column_definition(column, version=version)}", rewrites=True)
-    yield from checks_on(table, column)
+    bare = table.swap("columns", column, column.with_(checks=()))
+    yield from change(bare, table).on
     if column.comment:
         yield comment(f"COLUMN {relation(key)}.{quote(name)}", column.comment)
     for index in table.indexes:
@@ -169,9 +162,7 @@ def make_again(table: Table, column: Column, version: int) -> Iterator[Statement
             yield Statement(index_statement(key, index), lock="SHARE")
     for item in table.constraints:
         if name in (mentioned(item.sql, table) if isinstance(item, Check) else columns_of(item)):
-            yield alter(
-                key, f"ADD CONSTRAINT {quote(item.name or auto_name(table, item))} {constraint_definition(item)}"
-            )
+            yield from put_on(key, item.name or auto_name(table, item), constraint_definition(item))
 
 
 def _index_uses(table: Table, index: Index, name: str) -> bool:

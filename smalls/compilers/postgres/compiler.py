@@ -9,20 +9,16 @@ from smalls.autoerrors import UnsupportedError
 from smalls.compilers.base import Batches, Call, Statement, Step
 from smalls.compilers.postgres import columns, tables
 from smalls.compilers.postgres.alteration import alter_column
-from smalls.compilers.postgres.following import follow_change
-from smalls.compilers.postgres.names import auto_name
+from smalls.compilers.postgres.following import change, put_on
 from smalls.compilers.postgres.statements import (
     EXCLUSIVE,
     SHARE,
-    SHARE_ROW,
     SHARE_UPDATE,
-    add_validated,
-    alter,
     comment,
     drop_constraint,
 )
 from smalls.compilers.postgres.text import beside, constraint_definition, index_statement, quote, relation
-from smalls.schema import ForeignKey, Schema, Unique
+from smalls.schema import Schema
 
 CONCURRENT = "CONCURRENTLY: writers are not blocked"
 
@@ -132,21 +128,18 @@ class PostgresCompiler:
 
     @_steps.register
     def _(self, operation: ops.AddConstraint, before: Schema) -> list[Step]:
-        item, key = operation.constraint, operation.table
-        after = operation.apply(before).table(key)
-        name, definition = item.name or auto_name(after, item), constraint_definition(item)
-        following = follow_change(before.table(key), after)
-        if isinstance(item, Unique):
-            return [*following, alter(key, f"ADD CONSTRAINT {quote(name)} {definition}")]
-        lock = SHARE_ROW if isinstance(item, ForeignKey) else EXCLUSIVE
-        return [*following, *add_validated(key, name, definition, lock=lock)]
+        table, item = before.table(operation.table), operation.constraint
+        if item.name:
+            return [*put_on(table.key, item.name, constraint_definition(item))]
+        return [*change(table, operation.apply(before).table(table.key)).on]
 
     @_steps.register
     def _(self, operation: ops.DropConstraint, before: Schema) -> list[Step]:
-        item, table = operation.constraint, before.table(operation.table)
-        after = operation.apply(before).table(operation.table)
-        name = item.name or auto_name(table, item)
-        return [drop_constraint(operation.table, name), *follow_change(table, after)]
+        table, item = before.table(operation.table), operation.constraint
+        if item.name:
+            return [drop_constraint(table.key, item.name)]
+        changed = change(table, operation.apply(before).table(table.key))
+        return [*changed.off, *changed.on]
 
     # a free hand
 

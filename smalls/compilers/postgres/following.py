@@ -1,42 +1,81 @@
-"""Objects that PostgreSQL named follow their table: renamed to what a fresh CREATE TABLE would name them."""
+"""Objects that PostgreSQL named: they follow their table's renames, and come and go with what they are of."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from smalls.compilers.postgres.names import owned
-from smalls.compilers.postgres.statements import renames
+from smalls.compilers.postgres.statements import (
+    EXCLUSIVE,
+    SHARE_ROW,
+    add_validated,
+    alter,
+    drop_constraint,
+    renames,
+)
+from smalls.compilers.postgres.text import quote
 from smalls.ordering.untangle import Spares, untangle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from smalls.compilers.base import Statement
-    from smalls.compilers.postgres.names import Owned
-    from smalls.schema import Table
+    from smalls.compilers.postgres.names import Owned, Tag
+    from smalls.schema import Table, TableKey
 
 
 def follow_rename(before: Table, after: Table) -> list[Statement]:
     """Return the renames of unnamed objects after a rename, which keeps every order."""
-    return _renames(after, zip(owned(before), owned(after), strict=True))
-
-
-def follow_change(before: Table, after: Table) -> list[Statement]:
-    """Return the renames of unnamed objects that stay, to be run when what goes is gone and nothing came yet.
-
-    They are rare: a number at the end of a name moves up when another with the same stem goes.
-    """
-    later = {item.tag: item for item in owned(after) if item.unnamed}
-    held = [item for item in owned(before) if item.unnamed]
-    return _renames(after, [(item, later[item.tag]) for item in held if item.tag in later])
-
-
-def _renames(table: Table, pairs: Iterable[tuple[Owned, Owned]]) -> list[Statement]:
-    listed = [(old, new) for old, new in pairs if old.name != new.name]
+    pairs = [(old, new) for old, new in zip(owned(before), owned(after), strict=True) if old.name != new.name]
     statements = []
-    for what in ("constraint", "sequence"):
-        mapping = {old.name: new.name for old, new in listed if old.what == what}
+    for sequences in (False, True):
+        mapping = {old.name: new.name for old, new in pairs if (old.what == "sequence") == sequences}
         spare = Spares([*mapping, *mapping.values()])
         steps = untangle(mapping, going=(), coming=(), fold=str, spare=spare)
-        statements += renames(table.key, what, steps)
+        statements += renames(after.key, "sequence" if sequences else "constraint", steps)
     return statements
+
+
+class Change(NamedTuple):
+    """Statements that take unnamed constraints off, and those that put others on."""
+
+    off: list[Statement]
+    on: list[Statement]
+
+
+def change(before: Table, after: Table, again: Collection[Tag] = ()) -> Change:
+    """Return what happens to unnamed constraints from `before` to `after`; those in `again` are made anew.
+
+    Where one of several that share all but a number goes, all of them are made anew, because nothing tells
+    which of them has which number.
+    """
+    old, new = _constraints(before), _constraints(after)
+    kept = {item.tag for item in old}.intersection(item.tag for item in new).difference(again)
+    off: list[Statement] = []
+    on: list[Statement] = []
+    for group in dict.fromkeys(item.group for item in (*old, *new)):
+        held = [item for item in old if item.group == group]
+        wanted = [item for item in new if item.group == group]
+        if any(item.tag not in kept for item in held):
+            off += [drop_constraint(before.key, item.name) for item in held]
+            on += _add(after.key, wanted, [item.name for item in wanted])
+            continue
+        come = [item for item in wanted if item.tag not in kept]
+        on += _add(after.key, come, [item.name for item in wanted if item.name not in {h.name for h in held}])
+    return Change(off, on)
+
+
+def _constraints(table: Table) -> list[Owned]:
+    return [item for item in owned(table) if item.what == "constraint"]
+
+
+def _add(key: TableKey, items: Iterable[Owned], names: Iterable[str]) -> list[Statement]:
+    pairs = zip(items, names, strict=True)
+    return [statement for item, name in pairs for statement in put_on(key, name, item.definition)]
+
+
+def put_on(key: TableKey, name: str, definition: str) -> list[Statement]:
+    """Add a constraint, in two steps where PostgreSQL has them."""
+    if definition.startswith("UNIQUE"):
+        return [alter(key, f"ADD CONSTRAINT {quote(name)} {definition}")]
+    return add_validated(key, name, definition, lock=SHARE_ROW if definition.startswith("FOREIGN") else EXCLUSIVE)

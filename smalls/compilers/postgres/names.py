@@ -12,15 +12,13 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from smalls.compilers.postgres.text import LIMIT, constraint_definition
 from smalls.schema import Check, ForeignKey, Unique, fit
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from smalls.schema import Column, Constraint, Table
-
-LIMIT = 63
-"""Bytes of an identifier: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS"""
 
 Tag: TypeAlias = Hashable
 """What stands for one object of a table, whatever its name."""
@@ -31,12 +29,17 @@ _WORD = re.compile(r'"((?:[^"]|"")+)"|([^\W\d][\w$]*)(\s*\()?')
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """An object that a table owns: `what` is "constraint" or "sequence"; `unnamed` if PostgreSQL named it."""
+    """An object that a table owns and PostgreSQL named; `what` is "primary key", "constraint" or "sequence".
+
+    `definition` is what ADD CONSTRAINT takes. Which of several with one `group` has which number at the end of its
+    name is chance: the order in which they came to be. Only the set of their names is certain.
+    """
 
     what: str
     tag: Tag
+    group: tuple[str, str]
     name: str
-    unnamed: bool = True
+    definition: str = ""
 
 
 def object_name(first: str, second: str, label: str) -> str:
@@ -86,14 +89,13 @@ def sequenced(column: Column) -> bool:
 
 
 def owned(table: Table) -> list[Owned]:
-    """Return what `table` owns by name, in the order in which CREATE TABLE would name it."""
+    """Return what `table` owns and PostgreSQL named, in the order in which CREATE TABLE would name it."""
     taken = {fit(item.name, LIMIT) for item in table.constraints if item.name}
     found = []
-    for what, tag, stem, label in _unnamed(table):
-        name = _free(stem, label, table.name, taken)
+    for what, tag, group, definition in _unnamed(table):
+        name = _free(*group, table.name, taken)
         taken.add(name)
-        found.append(Owned(what, tag, name))
-    found += [Owned("constraint", c, fit(c.name, LIMIT), unnamed=False) for c in table.constraints if c.name]
+        found.append(Owned(what, tag, group, name, definition))
     return found
 
 
@@ -109,34 +111,33 @@ def _free(stem: str, label: str, table: str, taken: set[str]) -> str:
     return name
 
 
-def _unnamed(table: Table) -> Iterator[tuple[str, Tag, str, str]]:
-    """Yield the kind, tag, middle and label of everything that has no name of its own."""
+def _unnamed(table: Table) -> Iterator[tuple[str, Tag, tuple[str, str], str]]:
+    """Yield kind, tag, group and definition of everything that has no name of its own."""
     for column in table.columns:
         if sequenced(column):
-            yield "sequence", ("sequence", column.name), column.name, "seq"
+            yield "sequence", ("sequence", column.name), (column.name, "seq"), ""
     if table.primary_key:
-        yield "constraint", "primary key", "", "pkey"
+        yield "primary key", "primary key", ("", "pkey"), ""
     for column in table.columns:
         yield from _of_column(table, column)
     for item in table.constraints:
         if not item.name:
-            yield "constraint", item, *_of_constraint(table, item)
+            yield "constraint", item, _group(table, item), constraint_definition(item)
 
 
-def _of_column(table: Table, column: Column) -> Iterator[tuple[str, Tag, str, str]]:
-    for number, sql in enumerate(column.checks):
-        yield "constraint", ("check", column.name, number), _check_stem(table, sql), "check"
-    for number, extra in enumerate(column.extra):
-        if is_unique_word(extra):
-            yield "constraint", ("unique", column.name, number), column.name, "key"
+def _of_column(table: Table, column: Column) -> Iterator[tuple[str, Tag, tuple[str, str], str]]:
+    items: list[Constraint] = [Check(sql) for sql in column.checks]
+    items += [Unique(column.name) for extra in column.extra if is_unique_word(extra)]
+    for number, item in enumerate(items):
+        tag = ("check" if isinstance(item, Check) else "unique", column.name, item, number)
+        yield "constraint", tag, _group(table, item), constraint_definition(item)
 
 
-def _of_constraint(table: Table, item: Constraint) -> tuple[str, str]:
+def _group(table: Table, item: Constraint) -> tuple[str, str]:
     if isinstance(item, ForeignKey):
         return joined(item.columns), "fkey"
     if isinstance(item, Unique):
         return joined(item.columns), "key"
-    assert isinstance(item, Check)  # noqa: S101 -- the third of three
     return _check_stem(table, item.sql), "check"
 
 

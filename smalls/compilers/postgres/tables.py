@@ -9,10 +9,9 @@ from smalls.autoerrors import UnsupportedError
 from smalls.compilers.base import Statement
 from smalls.compilers.postgres.columns import create_sequence
 from smalls.compilers.postgres.following import follow_rename
-from smalls.compilers.postgres.names import auto_name
+from smalls.compilers.postgres.names import auto_name, owned
 from smalls.compilers.postgres.statements import EXCLUSIVE, alter, comment, drop_constraint
 from smalls.compilers.postgres.text import (
-    checks_of,
     column_definition,
     constraint_definition,
     index_statement,
@@ -25,6 +24,7 @@ from smalls.compilers.postgres.text import (
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from smalls.compilers.postgres.names import Owned
     from smalls.operations import ChangeOptions, ChangePrimaryKey, MoveTable, RenameTable
     from smalls.schema import Options, Schema, Table
 
@@ -47,12 +47,18 @@ def create(table: Table, before: Schema, version: int) -> Iterator[Statement]:
 
 def _members(table: Table, version: int) -> Iterator[str]:
     for column in table.columns:
-        checks = [f" CONSTRAINT {quote(name)} {definition}" for name, definition in checks_of(table, column)]
-        yield column_definition(column, version=version) + "".join(checks)
+        yield column_definition(column, version=version)
     if table.primary_key:
         yield f"PRIMARY KEY ({listed(table.primary_key)})"
-    for item in table.constraints:
-        yield f"CONSTRAINT {quote(item.name or auto_name(table, item))} {constraint_definition(item)}"
+    verbatim = [item for item in owned(table) if item.what == "constraint" and not _is_written(item)]
+    named = [(item.name, constraint_definition(item)) for item in table.constraints if item.name]
+    for name, definition in [*((item.name, item.definition) for item in verbatim), *named]:
+        yield f"CONSTRAINT {quote(name)} {definition}"
+
+
+def _is_written(item: Owned) -> bool:
+    """Tell whether it is a word in the column's own definition."""
+    return isinstance(item.tag, tuple) and item.tag[0] == "unique"
 
 
 def _comments(table: Table) -> Iterator[Statement]:

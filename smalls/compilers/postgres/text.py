@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smalls.autoerrors import UnsupportedError
-from smalls.compilers.postgres.names import LIMIT, auto_name
 from smalls.compilers.postgres.types import declared
 from smalls.schema import Check, ForeignKey, Sql, fit
 
@@ -13,7 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from smalls.operations import Value
-    from smalls.schema import Column, Constraint, Index, Table, TableKey
+    from smalls.schema import Column, Constraint, Index, TableKey
+
+LIMIT = 63
+"""Bytes of an identifier: https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS"""
 
 VIRTUAL_SINCE = 18
 """https://www.postgresql.org/docs/18/ddl-generated-columns.html"""
@@ -89,14 +91,6 @@ def nextval(column: Column) -> str:
 def default_of(column: Column) -> str | None:
     """Return the default that ALTER COLUMN can set and drop; None if there is none."""
     return nextval(column) if column.sequence else column.default
-
-
-def checks_of(table: Table, column: Column) -> list[tuple[str, str]]:
-    """Return names and expressions of the checks written in a column."""
-    return [
-        (auto_name(table, ("check", column.name, number)), f"CHECK ({sql})")
-        for number, sql in enumerate(column.checks)
-    ]
 
 
 def constraint_definition(item: Constraint) -> str:

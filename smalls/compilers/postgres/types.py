@@ -10,8 +10,7 @@ from smalls.schema import types
 if TYPE_CHECKING:
     from smalls.schema import Type
 
-# What Peewee's `PostgresqlDatabase.field_types` makes of its fields; FLOAT is double precision here, and a
-# JSONField is kept as JSONB: https://www.postgresql.org/docs/current/datatype.html
+# What Peewee's `PostgresqlDatabase.field_types` makes of its fields; a JSONField is kept as JSONB: https://www.postgresql.org/docs/current/datatype.html
 WORDS = {
     "auto": "INTEGER",
     "bigauto": "BIGINT",
@@ -19,7 +18,7 @@ WORDS = {
     "integer": "INTEGER",
     "bigint": "BIGINT",
     "boolean": "BOOLEAN",
-    "real": "DOUBLE PRECISION",
+    "real": "REAL",
     "double": "DOUBLE PRECISION",
     "decimal": "NUMERIC",
     "char": "CHAR",

@@ -118,8 +118,8 @@ CASES = (
         "CharField(constraints=[SQL(\"DEFAULT 'none'\")])",
         1,
         None,
-        backfills=("Thing.value=zero",),
-        values={"thing.value": [1, "zero"]},
+        backfills=("Thing.value=0",),
+        values={"thing.value": [1, "0"]},
     ),
     field(
         "default-changes",
@@ -130,7 +130,7 @@ CASES = (
     field(
         "type-changes-under-a-default",
         "IntegerField(constraints=[SQL('DEFAULT 1')])",
-        "CharField(constraints=[SQL(\"DEFAULT 'a%b'\")])",
+        "CharField(constraints=[SQL(\"DEFAULT 'a%%b'\")])",
         5,
         6,
     ),

@@ -48,10 +48,10 @@ CASES = (
         1,
     ),
     field(
-        "field-check-with-percent", "CharField()", "CharField(constraints=[Check(\"value NOT LIKE '%z%'\")])", "x"
+        "field-check-with-percent", "CharField()", "CharField(constraints=[Check(\"value NOT LIKE '%%z%%'\")])", "x"
     ),
     Case("unique-constraint", HEAD, _meta("SQL('UNIQUE (a, b)')"), ROWS),
-    Case("named-unique-constraint", HEAD, _meta("SQL('CONSTRAINT both UNIQUE (a, b)')"), ROWS),
+    Case("named-unique-constraint", HEAD, _meta("SQL('CONSTRAINT a_and_b UNIQUE (a, b)')"), ROWS),
     field("field-unique-constraint", "IntegerField()", "IntegerField(constraints=[SQL('UNIQUE')])", 1, 2),
     Case(
         "deferrable-unique",

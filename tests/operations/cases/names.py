@@ -3,6 +3,8 @@
 from tests.operations.cases.making import POSTGRES, field
 from tests.operations.harness import Case
 
+SELF = "parent = ForeignKeyField('self', null=True)"
+CHECKED = f"{SELF}\n    a = IntegerField(constraints=[Check('a > 0')])"
 LONG = "a_table_with_quite_a_long_name_that_goes_on_and_on_and_on_for_"
 
 
@@ -76,19 +78,19 @@ CASES = (
         "table-of-63-bytes-renamed",
         _named(
             f"{LONG}1",
-            fields="parent = ForeignKeyField('self', null=True)\n    a = IntegerField(constraints=[Check('a > 0')])",
+            fields=CHECKED,
         ),
         _named(
             f"{LONG}2",
-            fields="parent = ForeignKeyField('self', null=True)\n    a = IntegerField(constraints=[Check('a > 0')])",
+            fields=CHECKED,
         ),
         {f"{LONG}1": [{"id": 1, "a": 1}]},
         renames=(f"{LONG}1={LONG}2",),
     ),
     Case(
         "table-of-multibyte-letters-renamed",
-        _named("é" * 31, fields="parent = ForeignKeyField('self', null=True)"),
-        _named("ü" * 31, fields="parent = ForeignKeyField('self', null=True)"),
+        _named("é" * 31, fields=SELF),
+        _named("ü" * 31, fields=SELF),
         {"é" * 31: [{"id": 1}]},
         renames=(f"{'é' * 31}={'ü' * 31}",),
     ),
@@ -122,7 +124,8 @@ CASES = (
     Case(
         "table-moves-and-is-renamed",
         "class Thing(M):\n    a = IntegerField(unique=True)\n",
-        "class Thing(M):\n    a = IntegerField(unique=True)\n    class Meta:\n        schema = 'two'\n        table_name = 'x'\n",
+        "class Thing(M):\n    a = IntegerField(unique=True)\n"
+        "    class Meta:\n        schema = 'two'\n        table_name = 'x'\n",
         {"thing": [{"id": 1, "a": 1}]},
         renames=("thing=two.x",),
         only=POSTGRES,
@@ -130,7 +133,8 @@ CASES = (
     Case(
         "one-table-in-two-schemas",
         "class Thing(M):\n    a = IntegerField()\n    class Meta:\n        schema = 'one'\n"
-        "class Other(M):\n    a = IntegerField()\n    class Meta:\n        schema = 'two'\n        table_name = 'thing'\n",
+        "class Other(M):\n    a = IntegerField()\n"
+        "    class Meta:\n        schema = 'two'\n        table_name = 'thing'\n",
         "class Thing(M):\n    a = CharField()\n    class Meta:\n        schema = 'one'\n"
         "class Other(M):\n    a = IntegerField()\n    b = CharField(default='x')\n"
         "    class Meta:\n        schema = 'two'\n        table_name = 'thing'\n",

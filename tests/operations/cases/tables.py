@@ -16,8 +16,7 @@ CASES = (
         "table-that-others-refer-to-goes",
         POST,
         "class Post(M):\n    author_id = IntegerField()\n    title = CharField()\n",
-        {"author": [{"id": 1, "name": "a"}], "post": [{"id": 1, "author_id": 1, "title": "t"}]},
-        lost=("author.id", "author.name"),
+        {"author": [{"id": 1, "name": "a"}]},  # a post without its author would not go back
     ),
     Case(
         "many-to-many-comes",
@@ -40,7 +39,8 @@ CASES = (
     ),
     Case(
         "storage-parameters",
-        "class Thing(M):\n    a = IntegerField()\n    class Meta:\n        table_settings = 'WITH (fillfactor=70)'\n",
+        "class Thing(M):\n    a = IntegerField()\n"
+        "    class Meta:\n        table_settings = 'WITH (fillfactor=70)'\n",
         "class Thing(M):\n    a = IntegerField()\n"
         "    class Meta:\n        table_settings = 'WITH (autovacuum_enabled=false)'\n",
         {"thing": [{"id": 1, "a": 1}]},
