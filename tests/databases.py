@@ -137,7 +137,8 @@ def _create(engine: str, folder: Path, name: str) -> Database:
         path = folder.resolve() / f"{name}.db"
         return Database(engine, str(path), f"{scheme(engine)}:///{quote(str(path))}")
     found = server(engine)
-    sql = f'CREATE DATABASE "{name}"' if family(engine) == "postgres" else f"CREATE DATABASE `{name}`"
+    encoded = f"CREATE DATABASE \"{name}\" ENCODING 'UTF8' TEMPLATE template0"
+    sql = encoded if family(engine) == "postgres" else f"CREATE DATABASE `{name}`"
     with contextlib.closing(found.connect()) as connection:
         connection.cursor().execute(sql)
     return Database(engine, name, found.url(name), found)

@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import peewee
 from playhouse import mysql_ext, postgres_ext
@@ -25,7 +25,9 @@ from smalls.reflect import Catalogue, differences, read
 from smalls.schema import Schema, TableKey
 from smalls.steps import execute, one_transaction, prepare
 from smalls.urls import Engine
-from tests.databases import Database
+
+if TYPE_CHECKING:
+    from tests.databases import Database
 
 ENGINE = {"sqlite": Engine.SQLITE, "postgres": Engine.POSTGRES, "mysql": Engine.MYSQL}
 Rows = Mapping[str, Iterable[Mapping[str, Any]]]
@@ -163,20 +165,25 @@ def _connected(database: Database) -> Any:
 
 def _plain(value: Any) -> Any:
     """Make values of different types comparable where they mean the same."""
-    if isinstance(value, (bool, int, float, Decimal)):
-        return float(value)
-    if isinstance(value, (bytes, memoryview)):
-        value = bytes(value)
-        with contextlib.suppress(UnicodeDecodeError):
-            return _plain(value.decode())
-        return value.hex()
-    if isinstance(value, (dt.date, dt.time)):
-        return _moment(value)
-    if isinstance(value, uuid.UUID):
-        return value.hex
-    if isinstance(value, (dict, list)):
-        return json.dumps(value, sort_keys=True)
+    match value:
+        case bool() | int() | float() | Decimal():
+            return float(value)
+        case bytes() | memoryview():
+            return _bytes(bytes(value))
+        case dt.date() | dt.time():
+            return _moment(value)
+        case uuid.UUID():
+            return value.hex
+        case dict() | list():
+            return json.dumps(value, sort_keys=True)
     return _text(value) if isinstance(value, str) else value
+
+
+def _bytes(value: bytes) -> Any:
+    try:
+        return _text(value.decode())
+    except UnicodeDecodeError:
+        return value.hex()
 
 
 def _moment(value: Any) -> str:
