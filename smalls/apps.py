@@ -65,8 +65,10 @@ class AppConfig:
 
     @property
     def folder(self) -> str:
-        """The migrations folder."""
-        return os.fspath(self.migrations_folder_path)
+        """The migrations folder; as seen from the project's root where it is below that."""
+        path = os.fspath(self.migrations_folder_path)
+        near = os.path.relpath(path)
+        return path if near.startswith(os.pardir) else near
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,9 +133,6 @@ class Apps:
         return names.index(revision.app) if revision.app in names else len(names), revision
 
 
-NO_APPS = Apps({})
-
-
 def _needs(path: str, config: AppConfig, configs: Mapping[str, AppConfig]) -> list[str]:
     for other in config.migration_dependencies:
         if other not in configs:
@@ -159,3 +158,6 @@ def _in_order(needs: Mapping[str, list[str]]) -> list[str]:
             else:
                 trail.append(later)
     return list(done)
+
+
+NO_APPS = Apps({})

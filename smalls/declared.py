@@ -130,7 +130,7 @@ def _shown(compiler: Compiler, operations: tuple[Operation, ...], before: Schema
         "style": "declarative",
         "previewable": True,
         "destructive": any(operation.destructive for operation in operations),
-        "transaction": all(getattr(step, "transactional", False) for step in program),
+        "transaction": Program(tuple(program), {}).transactional,
         "operations": [
             {
                 "operations": [_told(operation) for operation in item.operations],

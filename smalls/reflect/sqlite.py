@@ -41,7 +41,7 @@ def _table(query: Query, name: str, sql: str, rows: Iterable[Any]) -> LiveTable:
         columns={row[0]: _column(row, [] if virtual else traits.get(row[0], [])) for row in columns},
         primary_key=tuple(row[0] for row in sorted(columns, key=lambda row: row[4]) if row[4]),
         indexes=_statements(rows, "index", name),
-        constraints=dict(map(_constraint, [] if virtual else filter(_is_constraint, items))),
+        constraints={} if virtual else dict(_constraints(items, traits)),
         triggers=_statements(rows, "trigger", name),
         options=canonical(meaning(sql)) if virtual else " ".join(sorted(canonical([t]) for t in rest)),
     )
@@ -70,6 +70,21 @@ def _is_constraint(item: list[Token]) -> bool:
     return item[0].kind == "word" and item[0].text.lower() in _CONSTRAINTS
 
 
+def _constraints(items: list[list[Token]], traits: dict[str, list[list[Token]]]) -> Iterator[tuple[str, str]]:
+    """Yield the table's constraints; one that a column was given is the table's too, if it could be."""
+    yield from map(_constraint, filter(_is_constraint, items))
+    for column, told in traits.items():
+        for trait in filter(_is_shared, told):
+            unique = trait[-1].text.lower() == "unique"
+            yield _constraint([*trait, *meaning('("' + column.replace('"', '""') + '")')] if unique else trait)
+
+
+def _is_shared(trait: list[Token]) -> bool:
+    """Whether a column's constraint says no more than one of its table would."""
+    words = [token.text.lower() for token in trait if token.kind == "word"]
+    return words[:1] == ["unique"] == words or (words[:1] == ["constraint"] and "references" not in words)
+
+
 def _constraint(item: list[Token]) -> tuple[str, str]:
     """Return a constraint's name and definition; one without a name goes by its definition."""
     if item[0].text.lower() == "constraint":
@@ -83,7 +98,8 @@ def _traits(item: list[Token]) -> list[list[Token]]:
     depth = 0
     for before, token in pairwise([Token("sign", ""), *item]):
         word = token.text.lower() if token.kind == "word" and not depth else ""
-        if word in _TRAITS and (before.text.lower(), word) not in _AFTER:
+        named = bool(traits) and len(traits[-1]) == 2 and traits[-1][0].text.lower() == "constraint"  # noqa: PLR2004 - and its name
+        if word in _TRAITS and (before.text.lower(), word) not in _AFTER and not named:
             traits.append([])
         depth += {"(": 1, ")": -1}.get(token.text, 0)
         if traits:
@@ -109,5 +125,12 @@ def _told(traits: list[list[Token]]) -> Iterator[str]:
         first = trait[0].text.lower()
         if first == "primary" and any(token.text.lower() == "autoincrement" for token in trait):
             yield "autoincrement"
-        elif first not in _TOLD:
+        elif first in ("generated", "as"):
+            yield _generated(canonical(trait))
+        elif first not in _TOLD and not _is_shared(trait):
             yield canonical(trait)
+
+
+def _generated(text: str) -> str:
+    """Return a generated column's clause without the words that go without saying."""
+    return f"generated {text.removeprefix('generated always ').removesuffix(' virtual')}"
