@@ -86,7 +86,7 @@ def split_clauses(text: str) -> list[str]:
 
 
 def _begins(word: str, after: str, current: str, before: str) -> bool:
-    if before == "DEFAULT":
+    if before == "DEFAULT" or (before, word) == ("BY", "DEFAULT"):
         return False
     if word == "NOT":
         return after == "NULL"

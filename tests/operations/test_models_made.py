@@ -1,7 +1,6 @@
 """What the models' state makes of an empty database, against what Peewee's own create_tables makes."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -180,8 +179,7 @@ SETUP = {"postgres": ("CREATE EXTENSION IF NOT EXISTS hstore",)}
 @pytest.fixture(scope="module", params=["sqlite", "postgres15", "mariadb10"])
 def bench(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     """Keep one connected database an engine."""
-    folder: Path = tmp_path_factory.mktemp("models")
-    making = fresh_database(request.param, folder, "models")
+    making = fresh_database(request.param, tmp_path_factory.mktemp("models"), "models")
     made = Bench(obtain(request.param, making.__enter__))
     yield made
     made.close()
