@@ -32,7 +32,6 @@ REFUSED: dict[str, Refusal] = {
     "nulls": Refusal(ALL, "NULLS NOT DISTINCT", "NULLs are always distinct in its unique indexes"),
     "deferrable-unique": Refusal(ALL, "a deferrable unique constraint", "uniqueness is checked row by row"),
     "deferrable-key": Refusal(BOTH, "a deferrable foreign key", "InnoDB checks keys row by row"),
-    "set-default": Refusal(BOTH, "SET DEFAULT in a foreign key", "InnoDB refuses such keys"),
     "virtual": Refusal((SQLITE,), "altering a virtual table", "its module allows no change; drop and add it"),
     "strict": Refusal(
         (SQLITE,), "this type in a STRICT table", "only INT, INTEGER, REAL, TEXT, BLOB and ANY may be there"
@@ -51,12 +50,21 @@ REFUSED: dict[str, Refusal] = {
         (MARIADB,), "an index over an expression", "it has none; index a generated column instead"
     ),
     "text-key": Refusal(
-        BOTH,
+        (MYSQL,),
         "a key over TEXT, BLOB or JSON",
         'a key over it needs a length: use Sql("title(100)") as a part of an index, or a CharField',
     ),
     "long-name": Refusal(BOTH, "a name of more than 64 characters", "the server refuses it"),
-    "check-auto": Refusal(BOTH, "a CHECK on an AUTO_INCREMENT column", "the server refuses it"),
+    "key-conversion": Refusal(
+        BOTH,
+        "making values anew in a column of a key",
+        "it would have to be NULL meanwhile; take the key off first",
+    ),
+    "virtual-column": Refusal(
+        BOTH,
+        "turning a virtual column into a stored one, or back, while an index or a key is on it",
+        "the server can't, and making it anew would take the index along; drop the index first",
+    ),
 }
 """Every refusal, by its key."""
 

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smalls.compilers.base import Batches, Call, Compiled, Statement, Step
+from smalls.compilers.base import Compiled, Statement, Step
+from smalls.compilers.free import free_steps
 from smalls.compilers.refusals import SQLITE, refusal
 from smalls.compilers.sqlite.copying import converted
 from smalls.compilers.sqlite.ddl import column_sql, create_index, create_table, dotted, quote
@@ -21,7 +22,6 @@ from smalls.operations import (
     AddIndex,
     AddTable,
     AlterColumn,
-    Backfill,
     ChangeComment,
     ChangeOptions,
     ChangePrimaryKey,
@@ -31,11 +31,9 @@ from smalls.operations import (
     DropTable,
     MoveTable,
     Operation,
-    RawSQL,
     RenameColumn,
     RenameIndex,
     RenameTable,
-    RunPython,
 )
 
 if TYPE_CHECKING:
@@ -149,18 +147,8 @@ def _whole(operation: Operation, before: Schema) -> list[Step]:
         return _statements([f"ALTER TABLE {dotted(operation.table)} RENAME COLUMN {old} TO {new}"])
     if isinstance(operation, MoveTable):
         raise refusal("move-table", SQLITE, operation.table)
-    return _free(operation, before)
-
-
-def _free(operation: Operation, before: Schema) -> list[Step]:
-    if isinstance(operation, RawSQL):
-        return [Statement(sql, transactional=operation.transactional) for sql in operation.forward]
-    if isinstance(operation, RunPython):
-        return [Call(operation.forward, operation.transactional)] if operation.forward else []
-    if isinstance(operation, Backfill):
-        return [Batches(operation, before.table(operation.table))]
-    # StateOnly, by its meaning; ChangeComment, because SQLite keeps no comments
-    return []
+    # nothing for ChangeComment: SQLite keeps no comments
+    return free_steps(operation, before)
 
 
 def _indexes(table: Table) -> list[str]:
