@@ -187,8 +187,10 @@ class _Reader:
         return self.names[node.id]
 
     def _attribute(self, node: ast.Attribute) -> Any:
-        if self.value(node.value) is schema.types and callable(getattr(schema.types, node.attr, None)):
-            return getattr(schema.types, node.attr)
+        if self.value(node.value) is schema.types:
+            found = getattr(schema.types, node.attr, None)
+            if getattr(found, "__module__", "") == schema.types.__name__:
+                return found
         raise NotPlainError(f"line {node.lineno} is more than a literal")
 
     def _call(self, node: ast.Call) -> Any:

@@ -18,9 +18,9 @@ ALL = ("sqlite", "postgres", "mysql")
 FIELDS = """
 class Kinds(M):
     a = IntegerField(); b = BigIntegerField(); c = SmallIntegerField(); d = FloatField(); e = DoubleField()
-    f = DecimalField(); g = DecimalField(max_digits=8, decimal_places=2); h = CharField(); i = CharField(max_length=9)
-    j = FixedCharField(max_length=3); k = TextField(); l = BlobField(); m = UUIDField(); n = BinaryUUIDField()
-    o = DateTimeField(); p = DateField(); q = TimeField(); r = TimestampField(resolution=6, utc=True); s = IPField()
+    f = DecimalField(); g = DecimalField(max_digits=8, decimal_places=2); h = CharField()
+    i = CharField(max_length=9); j = FixedCharField(max_length=3); k = TextField()
+    l = BlobField(); m = UUIDField(); n = BinaryUUIDField(); o = DateTimeField(); p = DateField(); q = TimeField(); r = TimestampField(resolution=6, utc=True); s = IPField()
     t = BooleanField(default=True); u = BitField(); v = BigBitField(); w = JSONField(null=True)
 """
 CONSTRAINTS = """
@@ -31,7 +31,7 @@ class Held(M):
     once = CharField(constraints=[SQL("UNIQUE")], index=True, unique=True)
     other = IntegerField(null=True, constraints=[Check("other > 1", name="other_high")])
     class Meta:
-        constraints = [Check("other < 100", name="other_low"), SQL("UNIQUE (much, quoted)"), Check("much <> quoted")]
+        constraints = [Check("other < 100", "other_low"), SQL("UNIQUE (much, quoted)"), Check("much <> quoted")]
 """
 KEYS = """
 class User(M):
