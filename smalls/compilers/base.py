@@ -21,8 +21,8 @@ class Statement:
     something to say, how the form was chosen so that it is short or does not block ("NOT VALID, validated
     next", "ALGORITHM=INSTANT"). `transactional` is whether it may run inside a transaction.
 
-    Where only the server knows a name, `named_by` is a query for it, quoted, and `sql` holds `{name}` in its place. If
-    the query finds nothing, the statement is left out where it is `optional`, else the migration fails.
+    Where only the server knows a name, `named_by` is a query for it, quoted, and `sql` holds `{name}` in its
+    place. If the query finds nothing, the statement is left out where it is `optional`, else the migration fails.
     """
 
     sql: str

@@ -119,5 +119,7 @@ def _by_table(*found: Iterable[Sequence[str]]) -> Mapping[str, dict[str, str]]:
     held: dict[str, dict[str, str]] = defaultdict(dict)
     for rows in found:
         for table, name, definition in rows:
-            held[table][definition if _NUMBERED.fullmatch(name) else name] = definition
+            # MariaDB names a column's check by the column, and forgets to when that is renamed
+            nameless = _NUMBERED.fullmatch(name) or definition.startswith("Column CHECK")
+            held[table][definition if nameless else name] = definition
     return held
