@@ -174,13 +174,24 @@ class _Run:
 
 
 def run_sql(database: Any, statement: Statement) -> None:
-    """Run one statement.
+    """Run one statement, with the name in it that only the server knows, where there is one.
 
     Peewee hands an empty tuple to the driver where there are no parameters, and drivers of %s then look for
-    their places all the same.
+    their places all the same. Raises MigrationFailedError where there is nothing of the kind that is named.
     """
-    doubled = database.param == "%s" and not statement.params
-    database.execute_sql(statement.sql.replace("%", "%%") if doubled else statement.sql, statement.params)
+    sql = statement.sql
+    if statement.named_by:
+        row = database.execute_sql(_escaped(database, statement.named_by)).fetchone()
+        if row is None and statement.optional:
+            return
+        if row is None:
+            raise MigrationFailedError("The database has nothing of that kind any more.", statement=sql)
+        sql = sql.replace("{name}", str(row[0]))
+    database.execute_sql(sql if statement.params else _escaped(database, sql), statement.params)
+
+
+def _escaped(database: Any, sql: str) -> str:
+    return sql.replace("%", "%%") if database.param == "%s" else sql
 
 
 def rebuild(database: Any, step: Rebuild) -> None:

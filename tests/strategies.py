@@ -64,7 +64,7 @@ class Step:
 
 
 def _default_of(type_: Type) -> tuple[str, Any]:
-    return next(((sql, value) for known, sql, value in SCALARS if known == type_), ("'x'", "x"))
+    return next(((sql, value) for known, sql, value in SCALARS if known.kind == type_.kind), ("'x'", "x"))
 
 
 @st.composite

@@ -5,8 +5,8 @@ from __future__ import annotations
 from functools import singledispatchmethod
 
 from smalls import operations as ops
-from smalls.autoerrors import UnsupportedError
-from smalls.compilers.base import Batches, Call, Statement, Step
+from smalls.compilers.base import Statement, Step
+from smalls.compilers.free import free_steps
 from smalls.compilers.postgres import columns, tables
 from smalls.compilers.postgres.alteration import alter_column
 from smalls.compilers.postgres.following import change, put_on
@@ -38,8 +38,7 @@ class PostgresCompiler:
 
     @singledispatchmethod
     def _steps(self, operation: ops.Operation, before: Schema) -> list[Step]:
-        del before
-        raise UnsupportedError(f"PostgreSQL knows no way to {operation.describe()}")
+        return free_steps(operation, before)
 
     # tables
 
@@ -140,24 +139,3 @@ class PostgresCompiler:
             return [drop_constraint(table.key, item.name)]
         changed = change(table, operation.apply(before).table(table.key))
         return [*changed.off, *changed.on]
-
-    # a free hand
-
-    @_steps.register
-    def _(self, operation: ops.RawSQL, before: Schema) -> list[Step]:
-        del before
-        return [Statement(sql, transactional=operation.transactional) for sql in operation.forward]
-
-    @_steps.register
-    def _(self, operation: ops.RunPython, before: Schema) -> list[Step]:
-        del before
-        return [Call(operation.forward, operation.transactional)] if operation.forward else []
-
-    @_steps.register
-    def _(self, operation: ops.Backfill, before: Schema) -> list[Step]:
-        return [Batches(operation, before.table(operation.table))]
-
-    @_steps.register
-    def _(self, operation: ops.StateOnly, before: Schema) -> list[Step]:
-        del operation, before
-        return []

@@ -7,13 +7,13 @@ renamed. The rule that everything here keeps: after every operation, unnamed obj
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from smalls.compilers.postgres.text import LIMIT, constraint_definition
 from smalls.schema import Check, ForeignKey, Unique, fit
+from smalls.sqltokens import meaning
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 Tag: TypeAlias = Hashable
 """What stands for one object of a table, whatever its name."""
-
-_STRING = re.compile(r"'(?:[^']|'')*'")
-_WORD = re.compile(r'"((?:[^"]|"")+)"|([^\W\d][\w$]*)(\s*\()?')
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +67,13 @@ def joined(columns: Iterable[str]) -> str:
 
 def mentioned(sql: str, table: Table) -> tuple[str, ...]:
     """Return the columns of `table` that the expression `sql` names, each once."""
-    found: dict[str, None] = {}
-    for quoted, word, call in _WORD.findall(_STRING.sub("''", sql)):
-        name = quoted.replace('""', '"') if quoted else word.lower()
-        if table.find(name) and not call:
-            found[name] = None
-    return tuple(found)
+    found = meaning(sql)
+    names = {
+        token.name if token.kind == "name" else token.text.lower()
+        for token, after in zip(found, [*found[1:], None], strict=True)
+        if token.kind in ("name", "word") and (after is None or after.text != "(")
+    }
+    return tuple(name for name in table.column_names if name in names)
 
 
 def is_unique_word(extra: str) -> bool:

@@ -39,7 +39,11 @@ def create(table: Table, before: Schema, version: int) -> Iterator[Statement]:
         yield from create_sequence(column, before)
     words = "CREATE TEMPORARY TABLE" if table.options.temporary else "CREATE TABLE"
     settings = "".join(f" {text}" for text in table.options.settings)
-    yield Statement(f"{words} {relation(table.key)} ({', '.join(_members(table, version))}){settings}")
+    constraints, again = _told_apart(table)
+    members = ", ".join([*_members(table, version), *constraints])
+    yield Statement(f"{words} {relation(table.key)} ({members}){settings}")
+    for name, definition in again:
+        yield alter(table.key, f"ADD CONSTRAINT {quote(name)} {definition}")
     for index in table.indexes:
         yield Statement(index_statement(table.key, index))
     yield from _comments(table)
@@ -50,10 +54,32 @@ def _members(table: Table, version: int) -> Iterator[str]:
         yield column_definition(column, version=version)
     if table.primary_key:
         yield f"PRIMARY KEY ({listed(table.primary_key)})"
-    verbatim = [item for item in owned(table) if item.what == "constraint" and not _is_written(item)]
-    named = [(item.name, constraint_definition(item)) for item in table.constraints if item.name]
-    for name, definition in [*((item.name, item.definition) for item in verbatim), *named]:
-        yield f"CONSTRAINT {quote(name)} {definition}"
+
+
+def _told_apart(table: Table) -> tuple[list[str], list[tuple[str, str]]]:
+    """Return the constraints for CREATE TABLE, and those over columns that another has made unique already.
+
+    CREATE TABLE would leave these out without a word; see transformIndexConstraints() in the server's
+    src/backend/parser/parse_utilcmd.c.
+    """
+    known = {f"UNIQUE ({listed(table.primary_key)})"}
+    first: list[str] = []
+    again: list[tuple[str, str]] = []
+    for name, definition in _constraints(table):
+        if definition in known:
+            again.append((name, definition))
+            continue
+        first.append(f"CONSTRAINT {quote(name)} {definition}")
+        known |= {definition} if definition.startswith("UNIQUE") else set()
+    return first, again
+
+
+def _constraints(table: Table) -> list[tuple[str, str]]:
+    """Return names and definitions, but for what is a word in a column's definition."""
+    unnamed = [
+        (item.name, item.definition) for item in owned(table) if item.what == "constraint" and not _is_written(item)
+    ]
+    return [*unnamed, *((item.name, constraint_definition(item)) for item in table.constraints if item.name)]
 
 
 def _is_written(item: Owned) -> bool:
