@@ -189,11 +189,12 @@ def _bytes(value: bytes) -> Any:
 def _moment(value: Any) -> str:
     if isinstance(value, dt.datetime) and value.tzinfo:
         value = value.astimezone(dt.UTC).replace(tzinfo=None)
-    return value.isoformat(" ") if isinstance(value, dt.datetime) else value.isoformat()
+    text = value.isoformat(" ") if isinstance(value, dt.datetime) else value.isoformat()
+    return text.removesuffix(" 00:00:00")  # a day, as a date and as a moment
 
 
 def _text(value: str) -> Any:
-    value = value.rstrip()  # a FixedCharField comes padded
+    value = value.rstrip().removesuffix(" 00:00:00")  # a FixedCharField comes padded
     with contextlib.suppress(ValueError):
         return float(value)
     with contextlib.suppress(ValueError):
@@ -244,16 +245,17 @@ def put_through(case: Case, bench: Bench) -> None:
     back = MigrationManager(forward).rollback_operations
     bench.run(forward, old)
     assert differences(fresh_new, bench.catalogue()) == []
-    _expect_kept(case, first, bench.contents(new), places(forward, old))
+    expect_kept(case, first, bench.contents(new), places(forward, old))
     assert diff(apply_all(forward, old), new).operations == ()
     bench.run(back, new)
     assert differences(fresh_old, bench.catalogue()) == []
-    _expect_back(case, first, bench.contents(old), places(forward, old))
+    expect_back(case, first, bench.contents(old), places(forward, old))
     bench.run(forward, old)
     assert differences(fresh_new, bench.catalogue()) == []
 
 
-def _expect_kept(case: Case, first: Mapping[Any, list[Any]], later: Mapping[Any, list[Any]], where: Any) -> None:
+def expect_kept(case: Case, first: Mapping[Any, list[Any]], later: Mapping[Any, list[Any]], where: Any) -> None:
+    """Hold what is in the columns that stay to what was in them, or to what the case says."""
     for start, at in where.items():
         known = case.values.get(f"{at[0]}.{at[1]}")
         wanted = sorted((_plain(value) for value in known), key=repr) if known is not None else first[start]
@@ -266,7 +268,8 @@ def _expect_kept(case: Case, first: Mapping[Any, list[Any]], later: Mapping[Any,
         assert later[TableKey(schema, table), column] == sorted((_plain(value) for value in known), key=repr), name
 
 
-def _expect_back(case: Case, first: Mapping[Any, list[Any]], later: Mapping[Any, list[Any]], where: Any) -> None:
+def expect_back(case: Case, first: Mapping[Any, list[Any]], later: Mapping[Any, list[Any]], where: Any) -> None:
+    """Hold what is in the columns that stayed to what was in them at first."""
     for start in where:
         if f"{start[0]}.{start[1]}" not in case.lost and not (None in first[start] and None not in later[start]):
             assert later[start] == first[start], start
