@@ -1,0 +1,1 @@
+"""SQL that operations compile to, engine by engine."""
