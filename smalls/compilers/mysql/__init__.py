@@ -66,6 +66,8 @@ class MysqlCompiler:
             return self._rename_column(operation, before)
         if isinstance(operation, _PARTS):
             return list(self._part(operation, before.table(operation.table)))
+        if isinstance(operation, (RenameTable, MoveTable)):
+            self.ddl.check_generated_names(operation.apply(before).table(operation.new_key))
         return [*self._table(operation), *free_steps(operation, before)]
 
     def _table(self, operation: Operation) -> Iterator[Step]:

@@ -192,6 +192,7 @@ class Ddl:
     def create_table(self, table: Table) -> str:
         """Return CREATE TABLE; indexes are statements of their own, as Peewee makes them."""
         self.check_keys(table)
+        self.check_generated_names(table)
         if table.options.extra or table.options.strict or table.options.without_rowid or table.options.module:
             raise refusal("options", self.engine, table.key)
         parts = [self.column(column, table, key=True) for column in table.columns]
@@ -211,6 +212,15 @@ class Ddl:
                 self._check_key(index.columns, table, f"index {index.name}")
         for item in table.constraints:
             self._check_key(() if isinstance(item, Check) else item.columns, table, "a constraint")
+
+    def check_generated_names(self, table: Table) -> None:
+        """Raise UnsupportedError where the server would have to name something after the table, at too great length."""
+        nameless = [item for item in table.constraints if not item.name]
+        numbered = any(isinstance(item, ForeignKey) for item in nameless)
+        if self.is_mysql:
+            numbered |= any(isinstance(item, Check) for item in nameless) or any(c.checks for c in table.columns)
+        if numbered and len(table.name) + len("_ibfk_1") > _LONGEST_NAME:
+            raise refusal("long-name", self.engine, f"what the server itself names after {table.key}")
 
     # indexes
 
