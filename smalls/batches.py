@@ -32,8 +32,7 @@ class _Backfill:
     ) -> None:
         table, operation = step.table, step.operation
         self.database, self.operation, self.reached, self.alone = database, operation, reached, alone
-        names = (operation.column, *table.primary_key)
-        self.table = Table(table.name, tuple(dict.fromkeys(names)), schema=table.schema or None, _database=database)
+        self.table = Table(table.name, schema=table.schema or None, _database=database)
         self.key = [getattr(self.table.c, name) for name in table.primary_key]
         self.wanted = [SQL(self._sql(operation.where))] if operation.where else []
 
