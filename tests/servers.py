@@ -109,7 +109,7 @@ def family(engine: str) -> str:
 
 def scheme(engine: str) -> str:
     """Name the URL scheme of an engine."""
-    return "postgresql" if family(engine) == "postgres" else "mysql"
+    return {"postgres": "postgresql"}.get(family(engine), family(engine))
 
 
 def _credentials(user: str, password: str) -> str:
@@ -123,10 +123,11 @@ def server(engine: str) -> Server:
         return _from_address(engine, address)
     with shared(engine) as record:
         if record.exists():
-            return Server(**json.loads(record.read_text()))
-        found = _start(engine)
-        record.write_text(json.dumps(asdict(found)))
-    await_server(found)
+            found = Server(**json.loads(record.read_text()))
+        else:
+            found = _start(engine)
+            record.write_text(json.dumps(asdict(found)))
+    await_server(found)  # also where another worker started it, a moment ago
     return found
 
 

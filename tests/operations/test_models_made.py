@@ -20,7 +20,8 @@ class Kinds(M):
     a = IntegerField(); b = BigIntegerField(); c = SmallIntegerField(); d = FloatField(); e = DoubleField()
     f = DecimalField(); g = DecimalField(max_digits=8, decimal_places=2); h = CharField()
     i = CharField(max_length=9); j = FixedCharField(max_length=3); k = TextField()
-    l = BlobField(); m = UUIDField(); n = BinaryUUIDField(); o = DateTimeField(); p = DateField(); q = TimeField(); r = TimestampField(resolution=6, utc=True); s = IPField()
+    l = BlobField(); m = UUIDField(); n = BinaryUUIDField()
+    o = DateTimeField(); p = DateField(); q = TimeField(); r = TimestampField(resolution=6, utc=True); s = IPField()
     t = BooleanField(default=True); u = BitField(); v = BigBitField(); w = JSONField(null=True)
 """
 CONSTRAINTS = """
@@ -29,9 +30,13 @@ class Held(M):
     much = IntegerField(constraints=[SQL("DEFAULT 7 CHECK (much > 0)")])
     quoted = IntegerField(constraints=[SQL("DEFAULT '3'")])
     once = CharField(constraints=[SQL("UNIQUE")], index=True, unique=True)
-    other = IntegerField(null=True, constraints=[Check("other > 1", name="other_high")])
+    other = IntegerField(null=True)
     class Meta:
         constraints = [Check("other < 100", "other_low"), SQL("UNIQUE (much, quoted)"), Check("much <> quoted")]
+"""
+NAMED = """
+class Held(M):
+    much = IntegerField(constraints=[Check("much > 1", name="much_high"), SQL("CONSTRAINT one UNIQUE")])
 """
 KEYS = """
 class User(M):
@@ -163,6 +168,7 @@ class Kinds(M):
 SOURCES: dict[str, tuple[str, tuple[str, ...]]] = {
     "fields": (FIELDS, ALL),
     "constraints": (CONSTRAINTS, ALL),
+    "named": (NAMED, ("sqlite", "postgres")),  # MariaDB has no names there
     "keys": (KEYS, ALL),
     "many-to-many": (M2M, ALL),
     "deferred": (DEFERRED, ALL),
