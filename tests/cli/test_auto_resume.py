@@ -1,0 +1,89 @@
+"""A declarative migration that fails part-way, where DDL cannot be rolled back: a rerun goes on."""
+
+import json
+
+import pytest
+
+from tests.databases import Database
+from tests.running import Project
+
+THREE = """\
+from smalls.manager import MigrationManager
+
+
+def migrate():
+    manager = MigrationManager()
+    manager.run_sql("CREATE TABLE a (n INTEGER)", "DROP TABLE a")
+    manager.run_sql("CREATE TABLE b (n INTEGER)", "DROP TABLE b")
+    manager.run_sql("CREATE TABLE c (n INTEGER)", "DROP TABLE c")
+    return manager
+"""
+ours = ("migration_history", "smalls_journal")
+
+
+def journal(database: Database) -> list[str]:
+    """Name what happened, in order."""
+    return [event for (event,) in database.query("SELECT event FROM smalls_journal ORDER BY id")]
+
+
+@pytest.mark.parametrize("database", ["mariadb10"], indirect=True)
+def test_a_rerun_resumes_after_the_last_step_that_was_done(project: Project, database: Database):
+    """Forward and back; nothing is done twice."""
+    project.write("migrations/0001_three.py", THREE)
+    database.execute("CREATE TABLE b (other INTEGER)")
+    failed = project.run("migrate", env=database.env)
+    assert failed.code == 7
+    assert "smalls migrate" in failed.named("run.failed")[0]["error"]["hint"]
+    assert [name for name in database.tables() if name not in ours] == ["a", "b"]
+    states = json.loads(project.run("status", "--json", env=database.env).stdout)["migrations"]
+    assert states[0]["state"] == "failed"
+
+    database.execute("DROP TABLE b")
+    assert project.run("migrate", env=database.env).code == 0
+    assert [name for name in database.tables() if name not in ours] == ["a", "b", "c"]
+    assert journal(database) == ["started", "step", "failed", "started", "step", "step", "applied"]
+
+    database.execute("DROP TABLE b")
+    assert project.run("rollback", "zero", "--yes", env=database.env).code == 7
+    assert project.run("migrate", env=database.env).code == 7  # half undone: nothing runs on top of it
+    database.execute("CREATE TABLE b (n INTEGER)")
+    assert project.run("rollback", "zero", "--yes", env=database.env).code == 0
+    assert [name for name in database.tables() if name not in ours] == []
+
+
+@pytest.mark.parametrize("database", ["mariadb10"], indirect=True)
+def test_a_failure_again_does_not_lose_its_place(project: Project, database: Database):
+    """However often."""
+    project.write("migrations/0001_three.py", THREE)
+    database.execute("CREATE TABLE b (other INTEGER)")
+    for _ in range(3):
+        assert project.run("migrate", env=database.env).code == 7
+    database.execute("DROP TABLE b")
+    assert project.run("migrate", env=database.env).code == 0
+
+
+@pytest.mark.parametrize("database", ["mariadb10"], indirect=True)
+def test_steps_that_changed_meanwhile_are_not_resumed(project: Project, database: Database):
+    """Nobody could tell which of them are done; repair begins anew."""
+    project.write("migrations/0001_three.py", THREE)
+    database.execute("CREATE TABLE b (other INTEGER)")
+    assert project.run("migrate", env=database.env).code == 7
+    project.write("migrations/0001_three.py", THREE.replace("c (n", "d (n"))
+    done = project.run("migrate", env=database.env)
+    assert done.code == 7
+    assert "other steps" in done.named("run.failed")[0]["message"]
+    database.execute("DROP TABLE a")
+    database.execute("DROP TABLE b")
+    assert project.run("repair", "--retry", "0001_three", "--yes", env=database.env).code == 0
+    assert project.run("migrate", env=database.env).code == 0
+
+
+@pytest.mark.parametrize("database", ["sqlite", "postgres15"], indirect=True)
+def test_where_ddl_is_transactional_nothing_of_it_stays(project: Project, database: Database):
+    """The database is as before, and there is nothing to resume."""
+    project.write("migrations/0001_three.py", THREE)
+    database.execute("CREATE TABLE b (other INTEGER)")
+    assert project.run("migrate", env=database.env).code == 6
+    assert [name for name in database.tables() if name not in ours] == ["b"]
+    database.execute("DROP TABLE b")
+    assert project.run("migrate", env=database.env).code == 0
