@@ -71,10 +71,9 @@ class Comparer:
         from smalls.autogen.models import schema_of
         from smalls.modelling import project_models
 
-        with uncollected():
-            if app:
-                return schema_of(self.run.apps.get(app).table_classes)
-            return schema_of(project_models(self.run.settings))
+        if app:
+            return schema_of(self.run.apps.get(app).table_classes)
+        return schema_of(project_models(self.run.settings))
 
     def compare(self, app: str, *, hints: Hints = NO_HINTS, ask: Ask | None = None, adopt: bool = False) -> Diff:
         """Return what leads from the app's migrations to its models; with `adopt`, in state only.
@@ -82,8 +81,7 @@ class Comparer:
         A table that moved here from another app, or there, changes its place in the state and nowhere else.
         Raises UnknownStateError where direct files hide what the state is, StateError, HintError, ModelError.
         """
-        with uncollected():
-            promises = self.promises(app)
+        promises = self.promises(app)
         if promises.unknown and not adopt:
             raise UnknownStateError(
                 f"These direct migrations do not say what they did to the schema: {listed(promises.unknown)}.",

@@ -49,10 +49,11 @@ def _models_agree(run: Run) -> str:
     declared = bool(run.apps) or any(migration.traits.declarative for migration in run.files)
     if not declared:
         return ""
-    from smalls.changes import Comparer
+    from smalls.changes import Comparer, uncollected
 
     compared = Comparer(run)
-    found = {app: compared.compare(app).operations for app in compared.apps}
+    with uncollected():
+        found = {app: compared.compare(app).operations for app in compared.apps}
     missing = [f"{app}: {item.describe()}" if app else item.describe() for app in found for item in found[app]]
     if missing:
         raise ModelsDifferError(f"Not in the migrations: {'; '.join(missing)}.", operations=missing)

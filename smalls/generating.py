@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smalls import current
-from smalls.changes import Comparer
+from smalls.changes import Comparer, uncollected
 from smalls.project import choose_database
 from smalls.render import render
 from smalls.scaffolding import write_new
@@ -48,10 +48,11 @@ def generate(
 
     A file that destroys data says so in its name. Raises what `Comparer.compare` and `write_new` raise.
     """
-    compared = comparer(run)
-    app = compared.chosen(app)
-    found = compared.compare(app, hints=hints, ask=ask, adopt=adopt)
-    current.set_database(None)
+    with uncollected():
+        compared = comparer(run)
+        app = compared.chosen(app)
+        found = compared.compare(app, hints=hints, ask=ask, adopt=adopt)
+        current.set_database(None)
     if not found.operations:
         return Generated("", (), found.warnings)
     warned = "destructive" in description.lower() or not any(item.destructive for item in found.operations)
