@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from smalls.renames import Match
-    from smalls.schema import Column, Index, Table
+    from smalls.schema import Column, Generated, Index, Table
 
 
 class ColumnKey(NamedTuple):
@@ -106,23 +106,29 @@ def _shared_columns(before: Table, after: Table) -> Iterator[tuple[Column, Colum
 
 
 def _recomputed(frame: Frame) -> Iterator[ColumnKey]:
-    """Yield generated columns that change what they compute, or compute from what is renamed or retyped.
+    """Yield generated columns that change what they compute, or compute from what is retyped.
 
-    Their values can always be had again, and few engines alter them, or what they are made of, in place.
+    Their values can always be had again, and few engines alter them, or what they are made of, in place. Names
+    in them follow a rename; those that go anyhow go before it.
     """
     for was, key in frame.tables.items():
         before, after = frame.old.tables[was].columns, frame.new.tables[key]
         pairs = list(zip(before, frame.middle.tables[key].columns, strict=True))
-        changed = [o.name for o, m in pairs if o.name != m.name or ColumnKey(key, m.name) in frame.retyped]
+        retyped = [old.name for old, middle in pairs if ColumnKey(key, middle.name) in frame.retyped]
+        renamed = [old.name for old, middle in pairs if old.name != middle.name]
         for old, middle in pairs:
-            if old.generated is None or old.name != middle.name:
+            if old.generated is None or middle.generated is None or old.name != middle.name:
                 continue
             later = after.find(old.name)
-            leans = any(name in old.generated.sql for name in changed)
-            if (leans and later is None) or (
-                later is not None and later.generated and (leans or later.generated != old.generated)
+            leans = _leans(old.generated, retyped)
+            if (later is None and (leans or _leans(old.generated, renamed))) or (
+                later is not None and later.generated and (leans or later.generated != middle.generated)
             ):
                 yield ColumnKey(key, old.name)
+
+
+def _leans(generated: Generated, names: list[str]) -> bool:
+    return any(name in generated.sql for name in names)
 
 
 def _table_renames(old: Schema, new: Schema, match: Match) -> list[Operation]:

@@ -389,6 +389,27 @@ CASES = [
         ["drop column p.g", "rename column p.a to b"],
     ),
     (
+        "a generated column follows the rename of what it is made of, with its index",
+        [
+            table(
+                "p",
+                number("a"),
+                Column("g", types.integer(), null=True, generated=Generated("a + 1")),
+                indexes=[Index("ix", "g")],
+            )
+        ],
+        [
+            table(
+                "p",
+                number("b"),
+                Column("g", types.integer(), null=True, generated=Generated("b + 1")),
+                indexes=[Index("ix", "g")],
+            )
+        ],
+        "p.a=b",
+        ["rename column p.a to b"],
+    ),
+    (
         "a generated column gets another expression",
         [table("p", number("a"), Column("g", types.integer(), null=True, generated=Generated("a + 1")))],
         [table("p", number("b"), Column("g", types.integer(), null=True, generated=Generated("b + 2")))],

@@ -214,7 +214,7 @@ class Ddl:
             self._check_key(() if isinstance(item, Check) else item.columns, table, "a constraint")
 
     def check_generated_names(self, table: Table) -> None:
-        """Raise UnsupportedError where the server would have to name something after the table, at too great length."""
+        """Raise UnsupportedError where a name that the server makes of the table's would be too long."""
         nameless = [item for item in table.constraints if not item.name]
         numbered = any(isinstance(item, ForeignKey) for item in nameless)
         if self.is_mysql:

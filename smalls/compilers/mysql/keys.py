@@ -16,10 +16,18 @@ if TYPE_CHECKING:
 
 
 def add_index(ddl: Ddl, index: Index, table: Table) -> list[Statement]:
-    """Return what adds an index; one given as a statement runs as it is."""
+    """Return what adds an index; one given as a statement runs as it is.
+
+    An index that a foreign key stood on for want of it goes: the server drops it itself, if it made it.
+    """
     if index.sql:
         return [Statement(index.sql, transactional=False)]
-    return [alter(table.key, f"ADD {ddl.index(index, table)}", _index_way(ddl, index, table))]
+    steps = [alter(table.key, f"ADD {ddl.index(index, table)}", _index_way(ddl, index, table))]
+    for key in table.foreign_keys:
+        if index.columns[: len(key.columns)] == key.columns and not _covered(key, table):
+            query = lookups.index(key.columns, table, unique=False, name=key.name or key.columns[0])
+            steps.append(named(table.key, "DROP INDEX {name}", indexing(ddl), query, optional=True))
+    return steps
 
 
 def _index_way(ddl: Ddl, index: Index, table: Table) -> Way:
