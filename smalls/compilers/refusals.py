@@ -1,4 +1,4 @@
-"""What SQLite, MySQL and MariaDB are refused, and why: one table, which compilers raise from and docs print."""
+"""What each engine is refused, and why: one table, which compilers raise from and docs print."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from smalls.autoerrors import UnsupportedError
 
-SQLITE, MYSQL, MARIADB = "SQLite", "MySQL", "MariaDB"
+SQLITE, POSTGRES, MYSQL, MARIADB = "SQLite", "PostgreSQL", "MySQL", "MariaDB"
 BOTH = (MYSQL, MARIADB)
 ALL = (SQLITE, *BOTH)
 
@@ -39,8 +39,8 @@ REFUSED: dict[str, Refusal] = {
     "rename-raw-index": Refusal(
         (SQLITE,), "renaming an index that was given as a statement", "the statement holds its name"
     ),
-    "unindexed": Refusal(BOTH, "UNINDEXED", "it is a word of SQLite's full-text tables"),
-    "options": Refusal(BOTH, "STRICT, WITHOUT ROWID, virtual tables", "these are SQLite's"),
+    "unindexed": Refusal((*BOTH, POSTGRES), "UNINDEXED", "it is a word of SQLite's full-text tables"),
+    "options": Refusal((*BOTH, POSTGRES), "STRICT, WITHOUT ROWID, virtual tables", "these are SQLite's"),
     "unset-option": Refusal(
         BOTH, "taking a table setting away", "the server's default for it is not known; set it to another value"
     ),
@@ -64,6 +64,28 @@ REFUSED: dict[str, Refusal] = {
         BOTH,
         "turning a virtual column into a stored one, or back, while an index or a key is on it",
         "the server can't, and making it anew would take the index along; drop the index first",
+    ),
+    "unsigned": Refusal(
+        (POSTGRES,), "an unsigned integer", "it has none; a wider type with a Check holds the same"
+    ),
+    "conversion": Refusal(
+        (POSTGRES,),
+        "a change between types that have no obvious way into one another (bigint to datetime, date to integer)",
+        "it has no cast; say by using= how a value is converted, and by reverse_using= for the way back",
+    ),
+    "virtual-generated": Refusal((POSTGRES,), "a virtual generated column", "it has them from version 18 on"),
+    "column-words": Refusal(
+        (POSTGRES,),
+        "words in a column's definition, other than UNIQUE, that come or go",
+        "ALTER TABLE does not take them; write a Check, a Unique or a ForeignKey, or use manager.run_sql(...)",
+    ),
+    "table-settings": Refusal(
+        (POSTGRES,),
+        "a change of how a table is kept, other than WITH (...)",
+        "only storage parameters can be set and reset",
+    ),
+    "inner-options": Refusal(
+        (POSTGRES,), "table options among the columns (Meta.options)", "CREATE TABLE does not take them there"
     ),
 }
 """Every refusal, by its key."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smalls.autoerrors import UnsupportedError
 from smalls.compilers.base import Statement
 from smalls.compilers.postgres.columns import (
     create_sequence,
@@ -25,6 +24,7 @@ from smalls.compilers.postgres.statements import (
 )
 from smalls.compilers.postgres.text import beside, default_of, quote, relation, string
 from smalls.compilers.postgres.types import conversion, rewrites, same, word
+from smalls.compilers.refusals import POSTGRES, refusal
 from smalls.schema import Sql
 
 if TYPE_CHECKING:
@@ -88,10 +88,7 @@ class _Alteration:
         """Refuse other words in the column's definition than UNIQUE: ALTER TABLE takes them from nowhere."""
         for extra in {*self.old.extra} ^ {*self.new.extra}:
             if not is_unique_word(extra):
-                raise UnsupportedError(
-                    f"column {self.key}.{self.old.name}: PostgreSQL cannot add or drop {extra!r} as it stands",
-                    hint="Write it as a Check, a Unique or a ForeignKey, or change it by manager.run_sql(...).",
-                )
+                raise refusal("column-words", POSTGRES, f"{self.key}.{self.old.name}, {extra}")
 
     def _drop_filling(self) -> list[Statement]:
         if self.old.identity and not self.new.identity:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from smalls.autoerrors import UnsupportedError
 from smalls.compilers.base import Statement
 from smalls.compilers.postgres.columns import create_sequence
 from smalls.compilers.postgres.following import follow_rename
@@ -20,20 +19,21 @@ from smalls.compilers.postgres.text import (
     relation,
     string,
 )
+from smalls.compilers.refusals import POSTGRES, refusal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from smalls.compilers.postgres.names import Owned
     from smalls.operations import ChangeOptions, ChangePrimaryKey, MoveTable, RenameTable
-    from smalls.schema import Options, Schema, Table
+    from smalls.schema import Options, Schema, Table, TableKey
 
 _STORAGE = re.compile(r"WITH\s*\((.*)\)\s*\Z", re.IGNORECASE | re.DOTALL)
 
 
 def create(table: Table, before: Schema, version: int) -> Iterator[Statement]:
     """Yield the statements that make a table as Peewee's create_tables does, constraints named."""
-    _expect_storable(table.options)
+    _expect_storable(table.key, table.options)
     yield from need_schema(table.schema, before)
     for column in table.columns:
         yield from create_sequence(column, before)
@@ -95,16 +95,11 @@ def _comments(table: Table) -> Iterator[Statement]:
             yield comment(f"COLUMN {relation(table.key)}.{quote(column.name)}", column.comment)
 
 
-def _expect_storable(options: Options) -> None:
-    for held, what in (
-        (options.strict, "STRICT tables are"),
-        (options.without_rowid, "WITHOUT ROWID is"),
-        (options.module, "virtual tables are"),
-    ):
-        if held:
-            raise UnsupportedError(f"{what} SQLite's; PostgreSQL has nothing like it")
+def _expect_storable(table: TableKey, options: Options) -> None:
+    if options.strict or options.without_rowid or options.module:
+        raise refusal("options", POSTGRES, table)
     if options.extra:
-        raise UnsupportedError(f"PostgreSQL takes no table options among the columns: {', '.join(options.extra)}")
+        raise refusal("inner-options", POSTGRES, table)
 
 
 def need_schema(name: str, before: Schema) -> Iterator[Statement]:
@@ -156,12 +151,10 @@ def change_options(operation: ChangeOptions) -> Iterator[Statement]:
 
     https://www.postgresql.org/docs/current/sql-createtable.html#SQL-CREATETABLE-STORAGE-PARAMETERS
     """
-    _expect_storable(operation.new)
+    _expect_storable(operation.table, operation.new)
     old, new = _storage(operation.old), _storage(operation.new)
     if old is None or new is None or operation.old.temporary != operation.new.temporary:
-        raise UnsupportedError(
-            f"PostgreSQL can change storage parameters of {operation.table}, WITH (...), and no more"
-        )
+        raise refusal("table-settings", POSTGRES, operation.table)
     gone = [name for name in old if name not in new]
     if gone:
         yield alter(operation.table, f"RESET ({', '.join(gone)})")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smalls.autoerrors import UnsupportedError
 from smalls.compilers.postgres.types import declared
+from smalls.compilers.refusals import POSTGRES, refusal
 from smalls.schema import Check, ForeignKey, Sql, fit
 
 if TYPE_CHECKING:
@@ -62,6 +62,8 @@ def column_definition(column: Column, *, default: str | None = None, version: in
 
     `default` stands in for the column's own for as long as the statement runs.
     """
+    if column.unindexed:
+        raise refusal("unindexed", POSTGRES, column.name)
     parts = [quote(column.name), declared(column.type)]
     parts += [f"COLLATE {column.collation}"] if column.collation else []
     parts += ["NOT NULL"] if not column.null else []
@@ -72,7 +74,7 @@ def column_definition(column: Column, *, default: str | None = None, version: in
 def _filling(column: Column, default: str | None, version: int) -> list[str]:
     if column.generated is not None:
         if not column.generated.stored and version < VIRTUAL_SINCE:
-            raise UnsupportedError(f"PostgreSQL {version} has no virtual generated columns, only stored ones")
+            raise refusal("virtual-generated", POSTGRES, column.name)
         return [
             f"GENERATED ALWAYS AS ({column.generated.sql}) {'STORED' if column.generated.stored else 'VIRTUAL'}"
         ]

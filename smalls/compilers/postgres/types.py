@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smalls.autoerrors import UnsupportedError
+from smalls.compilers.refusals import POSTGRES, refusal
 from smalls.schema import types
 
 if TYPE_CHECKING:
@@ -66,16 +66,14 @@ _CASTS = {
 
 
 def word(type_: Type) -> str:
-    """Return the type as PostgreSQL writes it in ALTER TABLE; raises UnsupportedError for what it has not."""
+    """Return the type as PostgreSQL writes it in ALTER TABLE; raises UnsupportedError for unsigned integers."""
     kind = type_.kind
     if kind == "raw":
         return str(type_.params["ddl"])
     if kind == "array":
         return word(types.item_of(type_)) + "[]" * int(type_.get("dimensions", 1))
-    if kind not in WORDS:
-        raise UnsupportedError(f"PostgreSQL has no type for {kind!r}")
     if type_.get("unsigned"):
-        raise UnsupportedError("PostgreSQL has no unsigned integers")
+        raise refusal("unsigned", POSTGRES, kind)
     return WORDS[kind] + _modifiers(type_)
 
 
@@ -105,10 +103,7 @@ def conversion(old: Type, new: Type, column: str) -> str:
     """
     found = _conversion(old, new)
     if found is None:
-        raise UnsupportedError(
-            f"no {old.kind} is a {new.kind} by itself",
-            hint="Say how a value is converted: using= (and reverse_using= for the way back).",
-        )
+        raise refusal("conversion", POSTGRES, f"{column} from {old.kind} to {new.kind}")
     return "" if found == _ASSIGNED else found.format(column)
 
 

@@ -138,7 +138,7 @@ CASES = (
         "BigIntegerField()",
         "DateTimeField()",
         only=POSTGRES,
-        refused={"postgres": "no bigint is a datetime"},
+        refused={"postgres": "bigint to datetime"},
     ),
     field(
         "integer-to-datetime-by-an-expression-of-ones-own",

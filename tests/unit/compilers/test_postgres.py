@@ -296,12 +296,14 @@ def test_strings_that_become_too_short_are_not_cut():
     [
         (AddTable(Table("t", [A], options=Options(strict=True))), "STRICT"),
         (AddTable(Table("t", [A], options=Options(without_rowid=True))), "WITHOUT ROWID"),
-        (AddTable(Table("t", [A], options=Options(module="fts5"))), "virtual tables"),
+        (AddTable(Table("t", [A], options=Options(module="fts5"))), "SQLite"),
         (AddTable(Table("t", [Column("b", types.integer(unsigned=True))])), "unsigned"),
         (AddColumn("post", Column("b", types.integer(), generated=Generated("a", stored=False))), "virtual"),
-        (AlterColumn("post", A, A.with_(type=types.date())), "no integer is a date"),
+        (AlterColumn("post", A, A.with_(type=types.date())), "integer to date"),
         (AlterColumn("post", A, A.with_(extra="STORAGE PLAIN")), "STORAGE PLAIN"),
         (ChangeOptions("post", Options(), Options(settings=("TABLESPACE x",))), "storage parameters"),
+        (AddTable(Table("t", [A], options=Options(extra={"k": "v"}))), "among the columns"),
+        (AddColumn("post", Column("b", types.text(), unindexed=True)), "UNINDEXED"),
     ],
 )
 def test_refused_with_the_reason(operation: Operation, words: str):
