@@ -59,11 +59,18 @@ class Case:
     setup: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
+class IntArray(postgres_ext.ArrayField):
+    """An array without the GIN index that playhouse gives it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(peewee.IntegerField, **{"index": False, "index_type": "BTREE", **options})
+
+
 def models_of(source: str, database: Any) -> list[Any]:
     """Make the model classes of a case's text, in order."""
     base = type("M", (peewee.Model,), {"Meta": type("Meta", (), {"database": database, "abstract": True})})
     space: dict[str, Any] = {**vars(mysql_ext), **vars(postgres_ext), **vars(peewee)}
-    space |= {"Json": postgres_ext.JSONField, "M": base, "db": database}
+    space |= {"Json": postgres_ext.JSONField, "IntArray": IntArray, "M": base, "db": database}
     known = set(map(id, space.values()))
     exec(source, space)  # noqa: S102 -- the cases are text so that before and after can be read side by side
     made = [

@@ -1,8 +1,15 @@
 """Columns that come, go, get other names, defaults and nullability."""
 
+from dataclasses import replace
+
 from tests.operations.cases.making import POSTGRES, field, names, rows, thing
 from tests.operations.harness import Case
 
+UUIDS = (
+    "8b5f4bd4-6f0e-4d3c-9e41-0b1f2c3d4e5f",
+    "00000000-0000-0000-0000-000000000001",
+    "00000000-0000-0000-0000-000000000002",
+)
 KINDS = {
     "smallint": ("SmallIntegerField", "7", 1, 2),
     "integer": ("IntegerField", "42", 1, 2),
@@ -17,18 +24,36 @@ KINDS = {
     "time": ("TimeField", "'10:11:12'", "01:02:03", "23:59:59"),
     "datetime": ("DateTimeField", "'2020-01-02 03:04:05'", "2021-02-03 04:05:06", "1999-12-31 23:59:59"),
 }
+ON_POSTGRES = {
+    "text": ("TextField", "'a b'", "x", "y"),
+    "blob": ("BlobField", "'\\x6162'", b"x", b"y"),
+    "uuid": ("UUIDField", f"'{UUIDS[0]}'", *UUIDS[1:]),
+    "timestamptz": ("DateTimeTZField", "now()", "2021-02-03 04:05:06+00", "1999-12-31 23:59:59+00"),
+    "interval": ("IntervalField", "'1 day'", "1 hour", "2 hours"),
+    "json": ("JSONField", "'{}'", '{"a": 1}', "[]"),
+    "array": ("IntArray", "'{1,2}'", [1], [2, 3]),
+}
 
 
 def _toggles():
-    for kind, (cls, default, one, two) in KINDS.items():
-        with_default = f'{cls}(constraints=[SQL("DEFAULT {default}")])'
-        yield field(f"{kind}-default-comes-and-goes", f"{cls}()", with_default, one, two)
-        yield field(f"{kind}-not-null-to-null", f"{cls}()", f"{cls}(null=True)", one, two)
-        yield field(f"{kind}-index-comes-and-goes", f"{cls}()", f"{cls}(index=True)", one, two)
-        yield field(f"{kind}-unique-comes-and-goes", f"{cls}()", f"{cls}(unique=True)", one, two)
-        yield Case(f"{kind}-column-with-default-comes", thing(""), thing(with_default), names())
-        yield Case(f"{kind}-nullable-column-comes", thing(""), thing(f"{cls}(null=True)"), names())
-        yield Case(f"{kind}-column-goes", thing(f"{cls}(null=True)"), thing(""), rows(one, None))
+    yield from _toggled(KINDS, ("sqlite", "postgres", "mysql"))
+    yield from _toggled(ON_POSTGRES, ("postgres",))
+
+
+def _toggled(kinds, only):
+    for case in (case for kind, (cls, *rest) in kinds.items() for case in _toggle(kind, cls, *rest)):
+        yield replace(case, only=only)
+
+
+def _toggle(kind, cls, default, one, two):
+    with_default = f'{cls}(constraints=[SQL("DEFAULT {default}")])'
+    yield field(f"{kind}-default-comes-and-goes", f"{cls}()", with_default, one, two)
+    yield field(f"{kind}-not-null-to-null", f"{cls}()", f"{cls}(null=True)", one, two)
+    yield field(f"{kind}-index-comes-and-goes", f"{cls}()", f"{cls}(index=True)", one, two)
+    yield field(f"{kind}-unique-comes-and-goes", f"{cls}()", f"{cls}(unique=True)", one, two)
+    yield Case(f"{kind}-column-with-default-comes", thing(""), thing(with_default), names())
+    yield Case(f"{kind}-nullable-column-comes", thing(""), thing(f"{cls}(null=True)"), names())
+    yield Case(f"{kind}-column-goes", thing(f"{cls}(null=True)"), thing(""), rows(one, None))
 
 
 CASES = (
@@ -160,6 +185,29 @@ CASES = (
         {"thing": [{"id": 1, "titel": 1}, {"id": 2, "titel": 2}]},
         renames=("Thing.titel=title",),
         backfills=("Thing.title=0",),
+    ),
+    Case(
+        "column-renamed-under-its-checks-and-indexes",
+        "class Thing(M):\n    titel = CharField(unique=True, constraints=[Check(\"titel <> ''\")])\n",
+        "class Thing(M):\n    title = CharField(unique=True, constraints=[Check(\"title <> ''\")])\n",
+        {"thing": [{"id": 1, "titel": "a"}]},
+        renames=("Thing.titel=title",),
+    ),
+    Case(
+        "columns-swapped-under-their-keys-and-checks",
+        "class Thing(M):\n    a = IntegerField(unique=True, constraints=[Check('a > 0')])\n"
+        "    b = IntegerField(null=True, index=True)\n    parent = ForeignKeyField('self', null=True)\n",
+        "class Thing(M):\n    b = IntegerField(unique=True, constraints=[Check('b > 0')])\n"
+        "    a = IntegerField(null=True, index=True)\n    parent = ForeignKeyField('self', null=True)\n",
+        {"thing": [{"id": 1, "a": 1, "b": 5}]},
+        renames=("Thing.a=b", "Thing.b=a"),
+    ),
+    Case(
+        "columns-in-a-ring",
+        "class Thing(M):\n    a = IntegerField()\n    b = CharField()\n    c = DateField()\n",
+        "class Thing(M):\n    b = IntegerField()\n    c = CharField()\n    a = DateField()\n",
+        {"thing": [{"id": 1, "a": 1, "b": "x", "c": "2020-01-02"}]},
+        renames=("Thing.a=b", "Thing.b=c", "Thing.c=a"),
     ),
     Case(
         "columns-swapped",

@@ -39,6 +39,34 @@ CASES = (
         _meta("SQL('CONSTRAINT positive CHECK (a > -1)')"),
         ROWS,
     ),
+    Case(
+        "one-of-three-unnamed-checks-goes-and-another-changes",
+        _meta("Check('a > 0'), Check('a < 100'), Check('a <> 50')"),
+        _meta("Check('a <> 51'), Check('a < 100')"),
+        ROWS,
+    ),
+    Case(
+        "unnamed-checks-of-field-and-table-mix",
+        "class Thing(M):\n    a = IntegerField(constraints=[Check('a > 0')])\n"
+        "    class Meta:\n        constraints = [Check('a < 100')]\n",
+        "class Thing(M):\n    a = IntegerField(constraints=[Check('a < 99')])\n"
+        "    class Meta:\n        constraints = [Check('a > -1')]\n",
+        {"thing": [{"id": 1, "a": 1}]},
+    ),
+    Case(
+        "two-foreign-keys-on-one-column",
+        PARENT + OTHER + _child(),
+        PARENT
+        + OTHER
+        + "class Child(M):\n    parent = ForeignKeyField(Parent)\n    class Meta:\n"
+        + "        depends_on = [Other]\n"
+        + "        constraints = [SQL('FOREIGN KEY (parent_id) REFERENCES other (id)')]\n",
+        {
+            "parent": [{"id": 1, "name": "p"}],
+            "other": [{"id": 1, "name": "o"}],
+            "child": [{"id": 1, "parent_id": 1}],
+        },
+    ),
     Case("one-of-two-checks-goes", _meta("Check('a > 0'), Check('a < 100')"), _meta("Check('a < 100')"), ROWS),
     field("field-check-comes", "IntegerField()", "IntegerField(constraints=[Check('value > 0')])", 1),
     field(
