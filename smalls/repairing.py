@@ -148,14 +148,14 @@ def _forget(run: Run, assessment: Assessment, key: str) -> Callable[[], None]:
     return forget
 
 
-def baseline(run: Run, number: str) -> str:
+def baseline(run: Run, number: str, app: str = "") -> str:
     """Record everything up to `number` as applied without running it, for a database that has it already."""
     assessment = run.look()
-    planned = plan_baseline(assessment, run.target(number, assessment))
+    planned = plan_baseline(assessment, run.target(number, assessment, app))
     if not planned:
         return "Nothing to do: all of it is recorded already."
     with run.locked():
         assessment = run.look(locked=True)
-        planned = plan_baseline(assessment, run.target(number, assessment))
+        planned = plan_baseline(assessment, run.target(number, assessment, app))
         record_unrun(run, planned, Kind.BASELINED)
     return f"Baselined {listed(migration.key for migration in planned)}."

@@ -129,6 +129,12 @@ def test_status_of_one_app(two: Project):
     assert two.run("status", "--app", "nope").code == 3
 
 
+def test_a_baseline_of_one_app(two: Project):
+    """Records its migrations, and leaves the others pending."""
+    assert two.run("baseline", "1", "--app", "users").code == 0
+    assert (history(two), tables(two)) == (["users.0001_first"], [])
+
+
 def test_a_cycle_of_apps_is_an_error_that_shows_it(project: Project):
     """With exit code 3."""
     conf(project, "a", "b")
