@@ -9,7 +9,7 @@ from smalls.compilers.base import Statement
 from smalls.compilers.postgres.columns import create_sequence
 from smalls.compilers.postgres.following import follow_rename
 from smalls.compilers.postgres.names import auto_name, owned
-from smalls.compilers.postgres.statements import EXCLUSIVE, alter, comment, drop_constraint
+from smalls.compilers.postgres.statements import EXCLUSIVE, SHARE_ROW, alter, comment, drop_constraint
 from smalls.compilers.postgres.text import (
     column_definition,
     constraint_definition,
@@ -41,7 +41,9 @@ def create(table: Table, before: Schema, version: int) -> Iterator[Statement]:
     settings = "".join(f" {text}" for text in table.options.settings)
     constraints, again = _told_apart(table)
     members = ", ".join([*_members(table, version), *constraints])
-    yield Statement(f"{words} {relation(table.key)} ({members}){settings}")
+    # a key locks the table that it refers to
+    lock = SHARE_ROW if any(fk.ref_table != table.key for fk in table.foreign_keys) else ""
+    yield Statement(f"{words} {relation(table.key)} ({members}){settings}", lock=lock)
     for name, definition in again:
         yield alter(table.key, f"ADD CONSTRAINT {quote(name)} {definition}")
     for index in table.indexes:
