@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from smalls.compilers.base import Compiler
     from smalls.operations import Operation
-    from smalls.schema import Schema
+    from smalls.schema import Schema, Table
 
 _UNHEX_SINCE = (3, 41)
 
@@ -197,10 +197,12 @@ def _escaped(database: Any, sql: str) -> str:
 def rebuild(database: Any, step: Rebuild) -> None:
     """Make a SQLite table anew; its triggers and all views are taken away before and made again after.
 
+    So are indexes that the state does not know: somebody made them by hand.
+
     Steps 3, 8 and 9 of https://www.sqlite.org/lang_altertable.html#otheralter. Foreign keys must be off.
     """
     _provide_unhex(database)
-    held = _dependents(database, step.before.name)
+    held = _dependents(database, step.before)
     for kind, name, _ in held:
         if kind == "view":
             database.execute_sql(f"DROP VIEW {_quoted(name)}")
@@ -210,15 +212,16 @@ def rebuild(database: Any, step: Rebuild) -> None:
         database.execute_sql(sql)
 
 
-def _dependents(database: Any, table: str) -> list[tuple[str, str, str]]:
-    """Return kind, name and SQL of all views, of their triggers and of the table's: views first, in order."""
+def _dependents(database: Any, table: Table) -> list[tuple[str, str, str]]:
+    """Return kind, name and SQL of all views, of their triggers, of the table's, and of its unknown indexes."""
     rows = database.execute_sql(
         "SELECT type, name, sql FROM sqlite_master WHERE type = 'view' OR (type = 'trigger' AND"
         " (lower(tbl_name) = lower(?) OR tbl_name IN (SELECT name FROM sqlite_master WHERE type = 'view')))"
-        " ORDER BY type = 'trigger', rowid",
-        (table,),
+        " OR (type = 'index' AND sql IS NOT NULL AND lower(tbl_name) = lower(?)) ORDER BY type = 'trigger', rowid",
+        (table.name, table.name),
     )
-    return list(rows.fetchall())
+    known = {index.name.lower() for index in table.indexes}
+    return [row for row in rows.fetchall() if row[0] != "index" or row[1].lower() not in known]
 
 
 def _quoted(name: str) -> str:

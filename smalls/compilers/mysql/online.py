@@ -100,8 +100,8 @@ def _way(ddl: Ddl, table: Table, old: Column, new: Column, *, checks: bool) -> W
         plain = column.with_(default=None, comment="", **changes)
         return ddl.column(plain, table, checks=False)
 
-    if (checks and old.checks != new.checks) or _large(new) or new.generated:
-        # MariaDB would take a new check INSTANTly, and not hold it against the rows that are there
+    if (checks and old.checks != new.checks) or new.generated or (not ddl.is_mysql and new.type.kind == "json"):
+        # MariaDB would take a new check INSTANTly, and not hold it against rows that are there; its JSON has one
         return COPY
     if rest(old) == rest(new):
         return INSTANT
