@@ -83,6 +83,12 @@ CASES = (
         {"thing": [{"id": 1, "a": "x"}]},
     ),
     Case(
+        "index-names-that-differ-in-their-64th-character",
+        _added(f"Thing.add_index(Thing.a, name='{'i' * 63}1')"),
+        _added(f"Thing.add_index(Thing.a, name='{'i' * 63}2')"),
+        ROWS,
+    ),
+    Case(
         "gin-index-on-json-comes",
         "class Thing(M):\n    value = BinaryJSONField(index=False)\n",
         "class Thing(M):\n    value = BinaryJSONField()\n",
