@@ -170,6 +170,17 @@ def test_rebuild_keeps_triggers_views_and_children(bench: Bench):
     assert bench.query("PRAGMA foreign_keys") == [(1,)]
 
 
+@pytest.mark.parametrize("bench", ["sqlite"], indirect=True)
+def test_rebuild_keeps_indexes_made_by_hand(bench: Bench):
+    """The state does not know them, and they are no reason to lose them."""
+    bench.query("CREATE INDEX by_hand ON thing (name DESC) WHERE size > 1")
+    size = TABLE.columns[2]
+    bench.run([AlterColumn("thing", size, size.with_(default="1"))], SCHEMA)
+    assert bench.query("SELECT sql FROM sqlite_master WHERE name = 'by_hand'") == [
+        ("CREATE INDEX by_hand ON thing (name DESC) WHERE size > 1",)
+    ]
+
+
 @pytest.mark.parametrize("bench", ["postgres15"], indirect=True)
 def test_concurrent_index_comes_and_goes(bench: Bench):
     """It is made and dropped outside a transaction, over what a failed build left behind."""

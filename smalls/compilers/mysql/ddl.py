@@ -250,8 +250,5 @@ class Ddl:
 
     def is_functional(self, index: Index, table: Table) -> bool:
         """Tell whether an index is over an expression, which is a hidden column to MySQL."""
-        return (
-            self.is_mysql
-            and not index.sql
-            and "(" in "".join(self._part(part, table, index.name) for part in index.parts if isinstance(part, Sql))
-        )
+        over = [part for part in index.parts if isinstance(part, Sql)]
+        return any(self._part(part, table, index.name).startswith("(") for part in over)
