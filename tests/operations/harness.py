@@ -114,7 +114,7 @@ class Bench:
         else:
             self.query("SET foreign_key_checks = 0")
             for (name,) in self.query("SHOW TABLES"):
-                self.query(f"DROP TABLE `{name}`")
+                self.query("DROP TABLE `{}`".format(name.replace("`", "``")))
             self.query("SET foreign_key_checks = 1")
 
     def make(self, case: Case, source: str) -> tuple[Schema, Catalogue]:

@@ -135,9 +135,9 @@ def test_a_rebuild_is_the_procedure_of_the_manual():
     assert (step.before.column("title").default, step.after.column("title").default) == ("'x'", "'y'")
     assert lines([step]) == [
         (
-            'CREATE TABLE "post_smalls_new" ("id" INTEGER NOT NULL PRIMARY KEY, "title" VARCHAR(50) NOT NULL DEFAULT '
-            '\'y\', "user_id" INTEGER, "age" INTEGER NOT NULL CHECK (age > 0), FOREIGN KEY ("user_id") REFERENCES '
-            '"user" ("id") ON DELETE CASCADE, CHECK (age < 200), UNIQUE ("title", "age"))'
+            'CREATE TABLE "post_smalls_new" ("id" INTEGER NOT NULL PRIMARY KEY, "title" VARCHAR(50) NOT NULL '
+            'DEFAULT \'y\', "user_id" INTEGER, "age" INTEGER NOT NULL CHECK (age > 0), FOREIGN KEY ("user_id") '
+            'REFERENCES "user" ("id") ON DELETE CASCADE, CHECK (age < 200), UNIQUE ("title", "age"))'
         ),
         (
             'INSERT INTO "post_smalls_new" ("id", "title", "user_id", "age") '
