@@ -76,11 +76,13 @@ class Tap:
         try:
             with self._stop.statement():
                 result = call(sql, *args)
+                # Here, inside: a stop that is found when the statement is over must not hide its effect.
+                entry.outcome = "done"
+                self._count(text)
         except BaseException:
-            entry.outcome = "failed"
+            if entry.outcome == "running":
+                entry.outcome = "failed"
             raise
-        entry.outcome = "done"
-        self._count(text)
         return result
 
     def _count(self, sql: str) -> None:
