@@ -16,7 +16,7 @@ from smalls.errors import MigrationsFolderError
 from smalls.execution import Executor
 from smalls.history import TABLE, History
 from smalls.journal import Journal
-from smalls.lock import AdvisoryLock, FileLock, HeldLocks, Lock, NoLock, Waiter, acquire
+from smalls.lock import AdvisoryLock, FileLock, HeldLocks, LeaseLock, Lock, NoLock, Waiter, acquire
 from smalls.model import Environment
 from smalls.planner import Assessment, assess, parse_target
 from smalls.project import Chosen, choose_database
@@ -193,6 +193,8 @@ class Run:
             self.log("lock.skipped", "SMALLS_LOCK is none: nothing keeps two runs apart.")
             return NoLock()
         if self.chosen.location.engine is not Engine.SQLITE:
+            if self.settings.lock is LockKind.LEASE:
+                return LeaseLock(self.work, key, f"{self.run_id}@{platform.node()}", self.log)
             return AdvisoryLock(self.work, key, self.log)
         return NoLock() if name == MEMORY else FileLock(name, self.run_id, f"pid {os.getpid()}")
 

@@ -28,6 +28,7 @@ class LockKind(Enum):
 
     AUTO = "auto"
     ADVISORY = "advisory"
+    LEASE = "lease"
     NONE = "none"
 
 

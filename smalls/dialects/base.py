@@ -106,7 +106,9 @@ class Dialect(Protocol):
     engine: Engine
     transactional_ddl: bool
     param: str
+    epoch: str
     has_sessions: bool
+    bounds_statements: bool  # whether `setup` has the server itself keep SMALLS_STATEMENT_TIMEOUT
 
     def quote(self, name: str) -> str:
         """Return `name` as an identifier."""

@@ -59,7 +59,9 @@ class MysqlDialect:
     engine = Engine.MYSQL
     transactional_ddl = False
     param = "%s"
+    epoch = "UNIX_TIMESTAMP(NOW(6))"
     has_sessions = True
+    bounds_statements = False
 
     def quote(self, name: str) -> str:
         """Return `name` as an identifier."""

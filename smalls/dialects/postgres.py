@@ -78,7 +78,9 @@ class PostgresDialect:
     engine = Engine.POSTGRES
     transactional_ddl = True
     param = "%s"
+    epoch = "extract(epoch from clock_timestamp())"
     has_sessions = True
+    bounds_statements = True
 
     def quote(self, name: str) -> str:
         """Return `name` as an identifier."""

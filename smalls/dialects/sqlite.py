@@ -31,7 +31,9 @@ class SqliteDialect:
     engine = Engine.SQLITE
     transactional_ddl = True
     param = "?"
+    epoch = "((julianday('now') - 2440587.5) * 86400.0)"
     has_sessions = False
+    bounds_statements = False
 
     def quote(self, name: str) -> str:
         """Return `name` as an identifier."""
