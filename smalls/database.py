@@ -22,6 +22,7 @@ from smalls.urls import MEMORY, Engine, Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from smalls.clock import Clock
     from smalls.dialects.base import Dialect
@@ -176,6 +177,8 @@ class WorkSession:
         self._label = label
         self._stop = stop
         self._set_up = dialect.setup(Session(settings, label))
+        if not dialect.bounds_statements:
+            stop.bounds_statements(settings.statement_timeout)
         self._own_set_up = database._initialize_connection  # noqa: SLF001 -- Peewee's hook for each new connection
         database._initialize_connection = self._initialise  # noqa: SLF001
 
@@ -200,6 +203,10 @@ class WorkSession:
             return list(cursor.fetchall()) if cursor.description else []
         finally:
             cursor.close()
+
+    def shielded(self) -> AbstractContextManager[None]:
+        """Hold a stop back within the block."""
+        return self._stop.shielded()
 
     @property
     def in_transaction(self) -> bool:

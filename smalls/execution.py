@@ -124,6 +124,7 @@ class Executor:
         begun = False
         try:
             if not wrap:
+                self.locks.check()
                 self.journal.add(key, _BEGUN[step.direction])
                 begun = True
             started = self.clock.monotonic()
@@ -173,8 +174,13 @@ class Executor:
         return [violation for violation in found if violation not in before]
 
     def _record(self, step: Step, guard: Guard, took: int, *, begun: bool) -> None:
-        """Record a success: in the migration's own transaction where it has one."""
-        self.locks.check()
+        """Record a success: in the migration's own transaction where it has one.
+
+        Without one there is nothing left to stop: what the code did stays, and the working session's own
+        lock, which it has held all the time, says that nobody else did it too.
+        """
+        if guard.inside:
+            self.locks.check()
         self.stop.check()
         with self.stop.shielded():
             if guard.inside:

@@ -65,9 +65,8 @@ def explain(failure: Failure, dialect: Dialect, stop: Stop) -> SmallsError:
     if trouble is Trouble.LOST:
         return _lost(failure)
     kind = _kind(failure, trouble)
-    return kind(
-        f"{failure.what} failed: {_words(failure.error)}{_extent(failure)}", hint=_hint(failure), **_fields(failure)
-    )
+    message = f"{failure.what} failed: {_words(failure.error)}{_extent(failure)}"
+    return kind(message, hint=_hint(failure, trouble), **_fields(failure))
 
 
 def _kind(failure: Failure, trouble: Trouble) -> type[SmallsError]:
@@ -94,7 +93,7 @@ def _extent(failure: Failure) -> str:
     return f". Before that, {failure.tap.effects} of its statements took effect."
 
 
-def _hint(failure: Failure) -> str | None:
+def _hint(failure: Failure, trouble: Trouble = Trouble.OTHER) -> str | None:
     if not failure.clean:
         key = failure.migration.key
         finish = "--mark-applied" if failure.direction is Direction.FORWARD else "--forget"
@@ -105,6 +104,11 @@ def _hint(failure: Failure) -> str | None:
     text = str(failure.error)
     if "transaction block" in text or "from within a transaction" in text:
         return "That statement cannot run in a transaction: say `transaction = False` at the top of the file."
+    if trouble is Trouble.CANCELLED:
+        return (
+            "It took longer than SMALLS_STATEMENT_TIMEOUT (seconds), or somebody cancelled it at the server. "
+            "Raise the bound, or look for what holds it up; nothing of this migration took effect."
+        )
     return None
 
 

@@ -120,8 +120,9 @@ class Guard:
         if not self._may_leave:
             self._lost(reason)
         marker, self._marker = self._marker, None
-        self._work.raw_query("COMMIT")
-        self._tap.settle()
+        with self._work.shielded():  # the commit and the note of it are one
+            self._work.raw_query("COMMIT")
+            self._tap.settle()
         self._db._state.transactions.remove(marker)  # noqa: SLF001
         self._db._run_commit_callbacks()  # noqa: SLF001
         self._restore()
