@@ -179,7 +179,7 @@ class Executor:
         Without one there is nothing left to stop: what the code did stays, and the working session's own
         lock, which it has held all the time, says that nobody else did it too.
         """
-        if guard.inside:
+        if guard.inside or not self.locks.fenced:
             self.locks.check()
         self.stop.check()
         with self.stop.shielded():

@@ -14,6 +14,7 @@ from smalls.errors import (
     PermissionDeniedError,
     RelationLockError,
     SmallsError,
+    UnreachableError,
 )
 from smalls.logs import Log, make_streams_safe
 from smalls.redact import Redactor
@@ -110,6 +111,8 @@ def _translated(run: Run, error: Exception) -> SmallsError:
         return PermissionDeniedError(f"The database refused what smalls needs to do: {words}.")
     if trouble in {Trouble.LOCKED, Trouble.DEADLOCK}:
         return RelationLockError(f"smalls' own tables were locked by another session: {words}.")
+    if trouble in {Trouble.TOO_MANY, Trouble.REFUSED, Trouble.TIMED_OUT, Trouble.STARTING, Trouble.UNKNOWN_HOST}:
+        return UnreachableError(f"The server took no second connection, which the lock needs: {words}.")
     file, line = deepest(error)
     return DefectError(f"{type(error).__name__}: {words}", file=file, line=line)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import threading
 from typing import TYPE_CHECKING
 
@@ -31,7 +32,6 @@ class AdvisoryLock:
         try:
             for statement in work.session_setup:
                 self._wire.query(statement)
-            self._session = self._dialect.session_id(self._wire.query) or ""
         except BaseException:
             self._wire.close()
             raise
@@ -70,8 +70,19 @@ class AdvisoryLock:
         return self._dialect.holder(self._wire.query, self._key)
 
     def token(self) -> str:
-        """Return the session's id, which the server confirms as the holder's."""
-        return self._session
+        """Return a secret that names another lock of the holder's session.
+
+        The session's id would not do: servers use ids again, and two servers use the same ones.
+        """
+        secret = os.urandom(8).hex()
+        self._dialect.try_lock(self._wire.query, f"{self._key}:{secret}")
+        return secret
+
+    def is_held_with(self, token: str) -> bool:
+        """Tell whether the lock that the token names is held by the session that holds this one."""
+        parent = self._dialect.holder(self._wire.query, f"{self._key}:{token}")
+        holder = self.holder()
+        return parent is not None and holder is not None and parent.session == holder.session
 
     def check(self, query: Query) -> None:  # noqa: ARG002
         """Raise LockLostError if the lock's session broke, as the server tells now."""

@@ -29,6 +29,9 @@ class Lock(Protocol):
     def token(self) -> str:
         """Return what a child may show to prove that its parent has it."""
 
+    def is_held_with(self, token: str) -> bool:
+        """Tell whether the run that holds it gave this token."""
+
     def check(self, query: Query) -> None:
         """Raise LockLostError unless it is still ours; `query` runs in the transaction about to be committed."""
 
@@ -53,6 +56,10 @@ class NoLock:
     def token(self) -> str:
         """Return nothing."""
         return ""
+
+    def is_held_with(self, token: str) -> bool:  # noqa: ARG002
+        """Tell that nobody holds it."""
+        return False
 
     def check(self, query: Query) -> None:
         """Do nothing."""

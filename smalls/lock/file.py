@@ -70,5 +70,10 @@ class FileLock:
         """Return the run's id, which stands in the file while it is locked."""
         return self._run_id
 
+    def is_held_with(self, token: str) -> bool:
+        """Tell whether the holder wrote this run's id into the file."""
+        holder = self.holder()
+        return holder is not None and holder.session == token
+
     def check(self, query: Query) -> None:
         """Do nothing: a file's lock cannot be lost while the process lives."""

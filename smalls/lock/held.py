@@ -48,6 +48,11 @@ class HeldLocks:
         if work:
             raise LockLostError("The working session was reopened, and another session has its lock.")
 
+    @property
+    def fenced(self) -> bool:
+        """Whether nobody else can have begun while the working session lives: it has a lock of its own."""
+        return self._work is not None
+
     def check(self) -> None:
         """Raise LockLostError if the first lock is gone; in the transaction that is about to be committed."""
         if self._query:

@@ -125,6 +125,11 @@ class LeaseLock:
         """Return the owner, which stands in the row while the lease runs."""
         return self._owner
 
+    def is_held_with(self, token: str) -> bool:
+        """Tell whether the holder is this owner."""
+        holder = self.holder()
+        return holder is not None and holder.session == token
+
     def check(self, query: Query) -> None:
         """Raise LockLostError unless the row is still ours, and hold it so until the transaction ends."""
         ours = "name = {p} AND owner = {p} AND token = {p} AND expires > {now}"

@@ -78,11 +78,13 @@ def acquire(first: Lock, waiter: Waiter, emit: Emit, *, token: str | None) -> Lo
     Raises LockTimeoutError at the bound, and ConnectionLostError where the server goes away meanwhile.
     """
     try:
-        if token and _parent_has(first, token):
-            first.release()
-            emit("lock.inherited", "The parent run holds the lock for this one.", lock=first.name)
-            return InheritedLock()
-        waiter.wait("run", first.try_acquire, first.holder)
+        # Tried first, also with a token: the parent may be dead, and what it left behind proves nothing.
+        if not first.try_acquire():
+            if token and first.is_held_with(token):
+                first.release()
+                emit("lock.inherited", "The parent run holds the lock for this one.", lock=first.name)
+                return InheritedLock()
+            waiter.wait("run", first.try_acquire, first.holder)
     except BaseException as error:
         first.release()
         if isinstance(error, SmallsError) or not isinstance(error, Exception):
@@ -92,12 +94,3 @@ def acquire(first: Lock, waiter: Waiter, emit: Emit, *, token: str | None) -> Lo
         ) from None
     emit("lock.acquired", f"Acquired the {first.name} lock.", lock=first.name, waited_ms=waiter.waited_ms)
     return first
-
-
-def _parent_has(first: Lock, token: str) -> bool:
-    """Tell whether the holder is the one that gave the token, and holds the lock still: not only by its note."""
-    holder = first.holder()
-    if holder is None or holder.session != token:
-        return False
-    # Where it can be had the parent is dead; it is ours then, and the wait for it succeeds at once.
-    return not first.try_acquire()
