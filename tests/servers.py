@@ -109,7 +109,7 @@ def family(engine: str) -> str:
 
 def scheme(engine: str) -> str:
     """Name the URL scheme of an engine."""
-    return "postgresql" if family(engine) == "postgres" else "mysql"
+    return {"postgres": "postgresql"}.get(family(engine), family(engine))
 
 
 def _credentials(user: str, password: str) -> str:

@@ -21,6 +21,7 @@ _CODES = {
     1130: Trouble.CREDENTIALS,
     1698: Trouble.CREDENTIALS,
     1049: Trouble.NO_DATABASE,
+    1102: Trouble.NO_DATABASE,
     1040: Trouble.TOO_MANY,
     1203: Trouble.TOO_MANY,
     1226: Trouble.TOO_MANY,
