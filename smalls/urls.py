@@ -100,6 +100,15 @@ def parse_url(text: str, *, where: str) -> Location:
     return _server(base, rest, options, where)
 
 
+def secrets_in(text: str) -> set[str]:
+    """Return the passwords in a URL's text, as written and decoded; for URLs of any kind, usable or not."""
+    rest, _, query = text.partition("://")[2].partition("?")
+    credentials = rest.partition("/")[0].rpartition("@")[0] or text.partition("://")[2].rpartition("@")[0]
+    written = credentials.partition(":")[2]
+    options = {value for key, value in parse_qsl(query) if "pass" in key.lower()}
+    return {secret for secret in (written, unquote(written), *options) if secret}
+
+
 def _scheme_problem(scheme: str, separator: str) -> str:
     if not separator:
         return "it has no '://'"
