@@ -245,6 +245,7 @@ class Target:
 
 
 ZERO = -1
+_MOST_DIGITS = 255  # as in a file name; Python itself refuses to read more than 4,300
 
 
 def parse_target(text: str, known: Iterable[Revision], app: str = "") -> Target:
@@ -254,7 +255,7 @@ def parse_target(text: str, known: Iterable[Revision], app: str = "") -> Target:
     """
     if text == "zero":
         return Target(app, ZERO)
-    if text.isdecimal():
+    if text.isdecimal() and len(text) <= _MOST_DIGITS:
         return Target(app, int(text))
     for revision in known:
         if revision.app == app and text in (revision.name, str(revision)):
@@ -282,7 +283,8 @@ def plan_forward(assessment: Assessment, policies: Policies, target: Target | No
 
 
 def _exists(target: Target, assessment: Assessment) -> bool:
-    revisions = [m.revision for m in assessment.pending] + [entry.row.revision for entry in assessment.applied]
+    waiting = (*assessment.pending, *assessment.out_of_order)
+    revisions = [m.revision for m in waiting] + [entry.row.revision for entry in assessment.applied]
     return any(
         r.app == target.app and r.number == target.number and target.name in (None, r.name) for r in revisions
     )
