@@ -174,7 +174,7 @@ class Run:
         """
         if not self.work.exists:
             self.work.connect()
-        key = f"{self.chosen.location.name}:{self.settings.db_schema or ''}:{TABLE}"
+        key = self.lock_key
         waiter = Waiter(self.log, self.clock, self.stop, self.settings.lock_timeout)
         first = acquire(self._first_lock(key), waiter, self.log, token=self.settings.lock_token)
         held = HeldLocks(first, self.work if both else None, key)
@@ -186,6 +186,12 @@ class Run:
             held.release()
             ms = int((self.clock.monotonic() - began) * 1000)
             self.log("lock.released", "Released the lock.", lock=first.name, held_ms=ms)
+
+    @property
+    def lock_key(self) -> str:
+        """What the lock stands for: the history of one schema of one database."""
+        schema = self.settings.db_schema or self.chosen.dialect.default_schema
+        return f"{self.chosen.location.name}:{schema}:{TABLE}"
 
     def _first_lock(self, key: str) -> Lock:
         name = str(self.chosen.database.database)

@@ -108,6 +108,7 @@ class Dialect(Protocol):
     param: str
     epoch: str
     has_sessions: bool
+    default_schema: str  # where tables are whose schema nobody names, if nobody changed the server's default
     bounds_statements: bool  # whether `setup` has the server itself keep SMALLS_STATEMENT_TIMEOUT
 
     def quote(self, name: str) -> str:

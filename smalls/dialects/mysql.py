@@ -62,6 +62,7 @@ class MysqlDialect:
     param = "%s"
     epoch = "UNIX_TIMESTAMP(NOW(6))"
     has_sessions = True
+    default_schema = ""
     bounds_statements = False
 
     def quote(self, name: str) -> str:

@@ -80,6 +80,7 @@ class PostgresDialect:
     param = "%s"
     epoch = "extract(epoch from clock_timestamp())"
     has_sessions = True
+    default_schema = "public"
     bounds_statements = True
 
     def quote(self, name: str) -> str:

@@ -33,6 +33,7 @@ class SqliteDialect:
     param = "?"
     epoch = "((julianday('now') - 2440587.5) * 86400.0)"
     has_sessions = False
+    default_schema = ""
     bounds_statements = False
 
     def quote(self, name: str) -> str:
