@@ -70,6 +70,11 @@ EVENTS: dict[str, EventSpec] = {
     "script.started": EventSpec("initdb.py or seed.py begins.", "info", ("script",)),
     "script.output": EventSpec("A line that the script printed.", "info", ("script", "stream")),
     "script.finished": EventSpec("The script ended.", "info", ("script", "exit_code")),
+    "project.output": EventSpec(
+        "A line that the project's own code printed while it was imported or outside migrate().",
+        "info",
+        ("stream",),
+    ),
     "stop.requested": EventSpec("A signal asked the run to stop.", "warning", ("signal",)),
 }
 

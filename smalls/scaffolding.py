@@ -77,8 +77,9 @@ def create(settings: Settings, description: str) -> str:
         folder.mkdir(parents=True, exist_ok=True)
         found = [revision_of_stem(path.stem) for path in folder.iterdir() if path.suffix == ".py"]
         path = folder / f"{stem_for(next_number(r for r in found if r), description)}.py"
+        text = _text(settings, description)
         with path.open("x", encoding="utf-8") as file:
-            file.write(_text(settings, description))
+            file.write(text)
     except OSError as error:
         raise MigrationsFolderError(
             f"The folder {folder} cannot be written: {error.strerror}.",
@@ -89,7 +90,8 @@ def create(settings: Settings, description: str) -> str:
 
 def _text(settings: Settings, description: str) -> str:
     """Return the file's text; the migrator is chosen by the database when the file runs."""
-    safe = " ".join(description.split()).replace("\\", "\\\\").replace('"', "'")
+    readable = description.encode(errors="replace").decode()  # bytes of the command line that are no text
+    safe = " ".join(readable.split()).replace("\\", "\\\\").replace('"', "'")
     peewee = "from playhouse.migrate import migrate as pw_migrate\n"
     if not settings.model:
         imports = f"{peewee}\nfrom smalls import db, migrator  # the run's database"

@@ -123,10 +123,11 @@ def server(engine: str) -> Server:
         return _from_address(engine, address)
     with shared(engine) as record:
         if record.exists():
-            return Server(**json.loads(record.read_text()))
-        found = _start(engine)
-        record.write_text(json.dumps(asdict(found)))
-    await_server(found)
+            found = Server(**json.loads(record.read_text()))
+        else:
+            found = _start(engine)
+            record.write_text(json.dumps(asdict(found)))
+    await_server(found)  # also where another worker started it, a moment ago
     return found
 
 

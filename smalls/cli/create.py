@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from smalls.cli.edge import execute
+from smalls.cli.output import show_lines
 from smalls.scaffolding import create
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ def command(flags: Flags, description: str) -> int:
         path = create(run.settings, description)
         run.log("migration.created", f"Created {path}.", path=path)
         if not run.log.console:
-            click.echo(path)
+            show_lines(run, path)
         return "" if run.log.console else f"Created {path}."
 
     return execute(flags, "create", body)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from smalls.clock import SystemClock
 from smalls.errors import (
@@ -17,8 +17,9 @@ from smalls.errors import (
     UnreachableError,
 )
 from smalls.logs import Log, make_streams_safe
+from smalls.printed import printed
 from smalls.redact import Redactor
-from smalls.run import Run
+from smalls.run import Counts, Run
 from smalls.settings import Flags, LogFormat, load
 from smalls.stop import Stop, Stopped, signals_stop
 from smalls.version import __version__
@@ -47,14 +48,13 @@ def execute(flags: Flags, command: str, body: Callable[[Run], str]) -> int:
     except SmallsError as error:
         log = Log(_form_despite(flags), "info", run_id, Redactor(), sys.stderr)
         _fail(log, error)
-        return _finish(log, command, error.exit_code, error.message, {"duration_ms": _since(clock, began)})
+        return _finish(log, command, (error.exit_code, error.message), Counts(), _since(clock, began))
     log = Log(settings.log_format, settings.log_level, run_id, Redactor(settings.secrets), sys.stderr)
     run = Run(settings, log, clock, stop, run_id)
     with signals_stop(stop, log, settings.run_timeout):
         _start(log, command, settings)
-        code, message = _outcome(run, body)
-    counts = {"applied": run.counts.applied, "undone": run.counts.undone, "pending": run.counts.pending}
-    return _finish(log, command, code, message, {**counts, "duration_ms": _since(clock, began)})
+        ended = _outcome(run, body)
+    return _finish(log, command, ended, run.counts, _since(clock, began))
 
 
 def _since(clock: SystemClock, began: float) -> int:
@@ -83,7 +83,8 @@ def _start(log: Log, command: str, settings: Settings) -> None:
 def _outcome(run: Run, body: Callable[[Run], str]) -> tuple[Exit, str]:
     error: SmallsError
     try:
-        return Exit.OK, body(run)
+        with printed(run.log):
+            return Exit.OK, body(run)
     except SmallsError as raised:
         error = raised
     except Stopped:
@@ -122,8 +123,17 @@ def _fail(log: Log, error: SmallsError) -> None:
     log("run.failed", error.message, level=level, error=error.as_dict(), migration=error.fields.get("migration"))
 
 
-def _finish(log: Log, command: str, code: Exit, message: str, fields: dict[str, Any]) -> int:
-    outcome = _OUTCOMES.get(code, "failed")
-    text = message if code is Exit.OK else f"Ended with exit code {int(code)}."
-    log("run.finished", text, command=command, outcome=outcome, exit_code=int(code), **fields)
+def _finish(log: Log, command: str, ended: tuple[Exit, str], counts: Counts, took_ms: int) -> int:
+    code, message = ended
+    log(
+        "run.finished",
+        message if code is Exit.OK else f"Ended with exit code {int(code)}.",
+        command=command,
+        outcome=_OUTCOMES.get(code, "failed"),
+        exit_code=int(code),
+        applied=counts.applied,
+        undone=counts.undone,
+        pending=counts.pending,
+        duration_ms=took_ms,
+    )
     return int(code)

@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from smalls.settings import Flags
 
 
-@click.command("migrate")
+class _Command(click.Command):
+    """A command whose `--plan` alone takes no value, so that a TARGET may follow it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, with `--plan` spelled out."""
+        return super().parse_args(ctx, ["--plan=show" if arg == "--plan" else arg for arg in args])
+
+
+@click.command("migrate", cls=_Command)
 @click.argument("target", required=False)
 @click.option(
     "--plan",
-    is_flag=False,
-    flag_value="show",
+    metavar="[=execute]",
     type=click.Choice(["show", "execute"]),
     help="Show what would run and change nothing; with --plan=execute run it and roll it back.",
 )
@@ -48,7 +55,7 @@ def command(flags: Flags, target: str | None, plan: str | None, *, fake: bool, y
 def _rehearse(run: Run, target: str | None, *, yes: bool) -> str:
     if run.settings.environment is Environment.PROD:
         consent(run, yes=yes)("Run the pending migrations in PROD, and roll them back?")
-    show_json({"executed": migrating.rehearse(run, target)})
+    show_json(run, {"executed": migrating.rehearse(run, target)})
     return "All of it ran and was rolled back. Sequences and auto-increments have moved."
 
 
@@ -56,5 +63,5 @@ def _show(run: Run, planned: list[dict[str, Any]]) -> str:
     for step in planned:
         message = f"{step['migration']} would run; it is direct code, which cannot be previewed."
         run.log("migration.planned", message, migration=step["migration"], direction="forward", previewable=False)
-    show_json({"plan": planned})
+    show_json(run, {"plan": planned})
     return f"{len(planned)} to run; nothing was changed."

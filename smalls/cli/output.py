@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+import sys
+from typing import TYPE_CHECKING, Any
 
 import click
 
-
-def show_json(run_text: Any) -> None:
-    """Print plain data as indented JSON."""
-    click.echo(json.dumps(run_text, indent=2, ensure_ascii=False, default=str))
+if TYPE_CHECKING:
+    from smalls.run import Run
 
 
-def show_lines(text: str) -> None:
-    """Print lines."""
-    click.echo(text)
+def show_json(run: Run, result: Any) -> None:
+    """Print plain data as indented JSON, without any secret."""
+    _show(json.dumps(run.log.redactor.value(result), indent=2, ensure_ascii=False, default=str))
+
+
+def show_lines(run: Run, text: str) -> None:
+    """Print lines, without any secret."""
+    _show(run.log.redactor.text(text))
+
+
+def _show(text: str) -> None:
+    # sys.stdout is the project's while a command runs: what it prints goes into the log.
+    click.echo(text, file=sys.__stdout__)

@@ -37,7 +37,7 @@ def command(flags: Flags, number: str, *, plan: bool, yes: bool) -> int:
             run.log(
                 "migration.planned", message, migration=step["migration"], direction="backward", previewable=False
             )
-        show_json({"plan": planned})
+        show_json(run, {"plan": planned})
         return f"{len(planned)} to undo; nothing was changed."
 
     return execute(flags, "rollback", body)

@@ -34,9 +34,9 @@ def command(flags: Flags, *, as_json: bool, exit_code: bool, policy: str | None)
             run.settings = with_policies(run.settings, Environment(policy))
         found = status(run, run.settings)
         if as_json:
-            show_json(found.as_dict())
+            show_json(run, found.as_dict())
         else:
-            show_lines(found.as_text())
+            show_lines(run, found.as_text())
         if exit_code or (policy and found.problems):
             verdict(found)
         return f"{found.applied} applied, {found.pending} pending."
