@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from smalls.settings import Settings
     from smalls.stop import Stop
 
-_CONNECT_TIMEOUT = 5
+_CONNECT_TIMEOUT = 4  # no signal is heard meanwhile, and a stop is promised within 5 s
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
 _NUMBERS = {"connect_timeout", "read_timeout", "write_timeout", "max_allowed_packet"}
 _SWITCHES = {"ssl_verify_cert", "ssl_verify_identity", "ssl_disabled", "local_infile"}
@@ -136,7 +136,7 @@ class Wire:
 
     def __init__(self, database: Any) -> None:
         self._owner = spare(database)
-        self._owner.connect()
+        open_bounded(self._owner)
         self._connection = self._owner.connection()
         self._mutex = threading.Lock()
 
@@ -173,6 +173,7 @@ class WorkSession:
         self.dialect = dialect
         self.settings = settings
         self.session_id: str | None = None
+        self._thread = threading.get_ident()
         self.on_reconnect: Callable[[], None] | None = None
         self._label = label
         self._stop = stop
@@ -246,7 +247,7 @@ class WorkSession:
 
     def connect(self) -> None:
         """Open the connection once. Raises the driver's error, wrapped by Peewee."""
-        self.database.connect(reuse_if_open=True)
+        open_bounded(self.database)
 
     def reopen(self) -> None:
         """Close what is left of a broken connection and open a new one."""
@@ -265,23 +266,30 @@ class WorkSession:
         self.database.__dict__.pop("_initialize_connection", None)
 
     def _initialise(self, connection: Any) -> None:
-        self.raw = connection
+        """Set a new connection up; one that a migration's thread opened is not the working session."""
         self._own_set_up(connection)
+        if threading.get_ident() != self._thread:
+            self._prepare(connection)
+            return
+        self.raw = connection
+        self.session_id = self._prepare(connection)
+        if self.on_reconnect:
+            self.on_reconnect()
+
+    def _prepare(self, connection: Any) -> str | None:
+        """Send the set-up, and return the session's id."""
         cursor = connection.cursor()
         session_sql = split_statements(self.settings.session_sql or "")
         if self.dialect.engine is Engine.POSTGRES:
             cursor.execute("; ".join([*self._set_up, *session_sql, "SELECT pg_backend_pid()"]))
-            self.session_id = str(cursor.fetchone()[0])
         else:
             for statement in (*self._set_up, *session_sql):
                 cursor.execute(statement)
-            self.session_id = None
             if self.dialect.has_sessions:
                 cursor.execute("SELECT CONNECTION_ID()")
-                self.session_id = str(cursor.fetchone()[0])
+        session_id = str(cursor.fetchone()[0]) if self.dialect.has_sessions else None
         cursor.close()
-        if self.on_reconnect:
-            self.on_reconnect()
+        return session_id
 
 
 # ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -291,6 +299,31 @@ def bound_connect_time(database: Any, engine: Engine) -> None:
     """Let no single attempt to connect hang for minutes, unless the project said how long it may."""
     if engine is not Engine.SQLITE:
         database.connect_params.setdefault("connect_timeout", _CONNECT_TIMEOUT)
+
+
+def open_bounded(database: Any) -> None:
+    """Open a connection, unless it is open, and let no server that accepts and says nothing hold it up.
+
+    PyMySQL's connect_timeout ends with the TCP connect; what follows is bounded by `read_timeout` only,
+    which would bound every statement too if it stayed.
+    """
+    params = database.connect_params
+    if not database.is_closed() or "read_timeout" in params or not _uses_pymysql(database):
+        database.connect(reuse_if_open=True)
+        return
+    params["read_timeout"] = params.get("connect_timeout", _CONNECT_TIMEOUT)
+    try:
+        database.connect()
+    finally:
+        del params["read_timeout"]
+    database.connection()._read_timeout = None  # noqa: SLF001 -- there is no other way to lift it
+
+
+def _uses_pymysql(database: Any) -> bool:
+    import peewee
+
+    own = type(database)._connect is peewee.MySQLDatabase._connect  # noqa: SLF001 -- other drivers replace it
+    return own and getattr(peewee.mysql, "__name__", None) == "pymysql"
 
 
 def wait_for(work: WorkSession, location: Location, emit: Emit, clock: Clock, stop: Stop) -> None:
@@ -303,9 +336,9 @@ def wait_for(work: WorkSession, location: Location, emit: Emit, clock: Clock, st
     deadline = start + work.settings.wait_timeout
     pause, told = _FIRST_PAUSE, None
     while True:
-        stop.check()
         try:
-            work.connect()
+            with stop.interruptible():
+                work.connect()
         except Exception as error:
             trouble = work.dialect.trouble(error)
             _give_up(trouble, error, location)

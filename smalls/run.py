@@ -109,8 +109,11 @@ class Run:
             self._work = work
             self.stop.cancels(work.cancel)
             if work.exists:
-                wait_for(work, self.chosen.location, self.log, self.clock, self.stop)
+                self._connect(work)
         return self._work
+
+    def _connect(self, work: WorkSession) -> None:
+        wait_for(work, self.chosen.location, self.log, self.clock, self.stop)
 
     @property
     def who(self) -> str:
@@ -173,7 +176,7 @@ class Run:
         Raises LockTimeoutError, naming the holder, when the bound is over.
         """
         if not self.work.exists:
-            self.work.connect()
+            self._connect(self.work)
         key = self.lock_key
         waiter = Waiter(self.log, self.clock, self.stop, self.settings.lock_timeout)
         first = acquire(self._first_lock(key), waiter, self.log, token=self.settings.lock_token)

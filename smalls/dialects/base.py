@@ -76,6 +76,29 @@ class Holder:
         return {name: value for name in names if (value := getattr(self, name))}
 
 
+def has_mark(query: Query, quoted: str) -> bool:
+    """Tell whether the open transaction has a savepoint, which stays; at worst, that transaction is spoilt."""
+    try:
+        query(f"RELEASE SAVEPOINT {quoted}")
+    except Exception:
+        return False
+    query(f"SAVEPOINT {quoted}")
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A row that refers to nothing; `row` is None in a table without row ids."""
+
+    table: str
+    row: int | None
+    parent: str
+
+    def __str__(self) -> str:
+        which = "a row" if self.row is None else f"row {self.row}"
+        return f"{self.table} {which} has no parent in {self.parent}"
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """What a session is set up with: settings, and who it belongs to."""
@@ -130,10 +153,19 @@ class Dialect(Protocol):
         """Cancel the statement that a session is running."""
 
     def begin(self, query: Query, mark: str) -> None:
-        """Open a transaction for one migration, marked so that `is_ours` knows it again."""
+        """Open a transaction for one migration, with a savepoint `mark` at its beginning that ends with it."""
 
     def is_ours(self, query: Query, mark: str) -> bool:
-        """Tell whether the transaction that `begin` opened is still open."""
+        """Tell whether the transaction that `begin` opened is still open: only then it has the mark."""
+
+    def is_aborted(self, connection: Any) -> bool:
+        """Tell whether the open transaction can only be rolled back."""
+
+    def parts(self, sql: str) -> list[str]:
+        """Return the statements that one call sends, where the driver takes several."""
+
+    def is_ineffective(self, sql: str) -> bool:
+        """Tell whether a statement does nothing inside a transaction, and so must be said again after it."""
 
     def in_transaction(self, connection: Any) -> bool:
         """Tell whether a driver's connection is inside a transaction."""
@@ -144,7 +176,7 @@ class Dialect(Protocol):
     def before_transaction(self, query: Query) -> Callable[[], None]:
         """Prepare a session for a migration's transaction; the result restores it."""
 
-    def violations(self, query: Query) -> list[str]:
+    def violations(self, query: Query) -> list[Violation]:
         """Return the rows that break a foreign key, where the engine leaves finding them to us."""
 
     def lock_wait_bound(self, seconds: float | None) -> str | None:

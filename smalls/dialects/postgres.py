@@ -6,7 +6,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from smalls.dialects.base import Holder, Query, Session, Trouble, driver_error
+from smalls.dialects.base import Holder, Query, Session, Trouble, Violation, driver_error, has_mark
+from smalls.statements import split_statements
 from smalls.urls import Engine
 
 if TYPE_CHECKING:
@@ -70,6 +71,7 @@ _OUTSIDE = re.compile(
 )
 _CHECK_CLIENT_EVERY = "5s"
 _LABEL_BYTES = 63
+_IN_ERROR = 3
 
 
 class PostgresDialect:
@@ -137,12 +139,24 @@ class PostgresDialect:
         query("SELECT pg_cancel_backend(%s)", (int(session_id),))
 
     def begin(self, query: Query, mark: str) -> None:
-        """Open a transaction; the mark is a setting that ends with it."""
-        query(f"BEGIN; SET LOCAL smalls.migration = {self._literal(mark)}")
+        """Open a transaction and mark its beginning."""
+        query(f"BEGIN; SAVEPOINT {self.quote(mark)}")
 
     def is_ours(self, query: Query, mark: str) -> bool:
-        """Tell whether the setting, and so the transaction, is still there."""
-        return bool(query("SELECT current_setting('smalls.migration', true) = %s", (mark,))[0][0])
+        """Tell by the mark."""
+        return has_mark(query, self.quote(mark))
+
+    def is_aborted(self, connection: Any) -> bool:
+        """Tell by the driver's view of the session; 3 is a failed transaction in libpq and in both psycopgs."""
+        return bool(not connection.closed and connection.info.transaction_status == _IN_ERROR)
+
+    def parts(self, sql: str) -> list[str]:
+        """Return the statements of a script."""
+        return split_statements(sql) if ";" in sql.rstrip("; \n\t") else [sql]
+
+    def is_ineffective(self, sql: str) -> bool:  # noqa: ARG002
+        """Tell that none is."""
+        return False
 
     def in_transaction(self, connection: Any) -> bool:
         """Tell by the driver's view of the session; 0 is idle in libpq and in both psycopgs."""
@@ -156,7 +170,7 @@ class PostgresDialect:
         """Prepare nothing."""
         return lambda: None
 
-    def violations(self, query: Query) -> list[str]:  # noqa: ARG002
+    def violations(self, query: Query) -> list[Violation]:  # noqa: ARG002
         """Find nothing: the server checks its own keys."""
         return []
 
