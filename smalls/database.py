@@ -322,8 +322,9 @@ def open_bounded(database: Any) -> None:
 def _uses_pymysql(database: Any) -> bool:
     import peewee
 
-    own = type(database)._connect is peewee.MySQLDatabase._connect  # noqa: SLF001 -- other drivers replace it
-    return own and getattr(peewee.mysql, "__name__", None) == "pymysql"
+    usual: Any = peewee.MySQLDatabase
+    driver = getattr(peewee, "mysql", None)
+    return type(database)._connect is usual._connect and getattr(driver, "__name__", None) == "pymysql"  # noqa: SLF001
 
 
 def wait_for(work: WorkSession, location: Location, emit: Emit, clock: Clock, stop: Stop) -> None:

@@ -14,6 +14,7 @@ from smalls.errors import (
     PermissionDeniedError,
     RelationLockError,
     SmallsError,
+    UnknownDatabaseError,
     UnreachableError,
 )
 from smalls.logs import Log, make_streams_safe
@@ -108,6 +109,8 @@ def _translated(run: Run, error: Exception) -> SmallsError:
     trouble = run.chosen.dialect.trouble(error) if "chosen" in run.__dict__ else Trouble.OTHER
     if trouble is Trouble.LOST:
         return ConnectionLostError(f"The connection was lost: {words}.")
+    if trouble is Trouble.NO_DATABASE:
+        return UnknownDatabaseError(f"{run.chosen.location.shown} cannot be opened: {words}.")
     if trouble in {Trouble.PERMISSION, Trouble.READ_ONLY}:
         return PermissionDeniedError(f"The database refused what smalls needs to do: {words}.")
     if trouble in {Trouble.LOCKED, Trouble.DEADLOCK}:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from smalls.cli.edge import _translated
 from smalls.errors import LockLostError, LockTimeoutError, UnreachableError
 from smalls.lock import FileLock, HeldLocks, Lock
 from smalls.stop import Stopped
@@ -305,11 +306,11 @@ def test_no_descriptor_is_left_open(tmp_path: Path, open_run: OpenRun) -> None:
     runs = [open_run(url, SMALLS_LOCK_TIMEOUT="0") for _ in range(2)]
     for run in runs:
         run.work.connect()
-    before = len(os.listdir("/proc/self/fd"))
+    before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(3):
         with runs[0].locked(), pytest.raises(LockTimeoutError), runs[1].locked():
             pass
-    assert len(os.listdir("/proc/self/fd")) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
 
 
 # ── sessions ──
@@ -346,7 +347,8 @@ def test_waiting_holds_no_transaction_open(database: Database, open_run: OpenRun
         thread.start()
         wait_until(lambda: bool(waiter.named("lock.waiting")))
         if database.family == "postgres":
-            open_ones = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state LIKE '%in transaction%'"
+            idle = "state LIKE '%in transaction%'"
+            open_ones = f"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {idle}"
         else:
             open_ones = "SELECT count(*) FROM information_schema.innodb_trx"
         found = [database.query(open_ones)[0][0] for _ in range(20)]
@@ -358,8 +360,6 @@ def test_waiting_holds_no_transaction_open(database: Database, open_run: OpenRun
 @pytest.mark.parametrize("database", ["postgres15", "mariadb10"], indirect=True)
 def test_a_server_without_a_second_connection_is_told_as_such(database: Database, open_run: OpenRun) -> None:
     """The lock needs a session of its own; a user who may have only one is no defect of smalls."""
-    from smalls.cli.edge import _translated
-
     url = database.user_url()
     user = database.users[0]
     limits = {
