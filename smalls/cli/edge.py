@@ -28,6 +28,7 @@ from smalls.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from smalls.dialects.base import Trouble
     from smalls.settings import Settings
 
 _OUTCOMES = {Exit.OK: "ok", Exit.PENDING: "pending", Exit.INTERRUPTED: "stopped", Exit.TERMINATED: "stopped"}
@@ -107,18 +108,32 @@ def _translated(run: Run, error: Exception) -> SmallsError:
     if run.stop.reason is not None:
         return run.stop.error()
     trouble = run.chosen.dialect.trouble(error) if "chosen" in run.__dict__ else Trouble.OTHER
-    if trouble is Trouble.LOST:
-        return ConnectionLostError(f"The connection was lost: {words}.")
-    if trouble is Trouble.NO_DATABASE:
-        return UnknownDatabaseError(f"{run.chosen.location.shown} cannot be opened: {words}.")
-    if trouble in {Trouble.PERMISSION, Trouble.READ_ONLY}:
-        return PermissionDeniedError(f"The database refused what smalls needs to do: {words}.")
-    if trouble in {Trouble.LOCKED, Trouble.DEADLOCK}:
-        return RelationLockError(f"smalls' own tables were locked by another session: {words}.")
-    if trouble in {Trouble.TOO_MANY, Trouble.REFUSED, Trouble.TIMED_OUT, Trouble.STARTING, Trouble.UNKNOWN_HOST}:
-        return UnreachableError(f"The server took no second connection, which the lock needs: {words}.")
+    if told := _told(trouble):
+        kind, what = told
+        return kind(f"{what}: {words}.")
     file, line = deepest(error)
     return DefectError(f"{type(error).__name__}: {words}", file=file, line=line)
+
+
+def _told(trouble: Trouble) -> tuple[type[SmallsError], str] | None:
+    from smalls.dialects.base import Trouble
+
+    refused = (PermissionDeniedError, "The database refused what smalls needs to do")
+    locked = (RelationLockError, "smalls' own tables were locked by another session")
+    full = (UnreachableError, "The server took no second connection, which the lock needs")
+    return {
+        Trouble.LOST: (ConnectionLostError, "The connection was lost"),
+        Trouble.NO_DATABASE: (UnknownDatabaseError, "The database cannot be opened"),
+        Trouble.PERMISSION: refused,
+        Trouble.READ_ONLY: refused,
+        Trouble.LOCKED: locked,
+        Trouble.DEADLOCK: locked,
+        Trouble.UNKNOWN_HOST: full,
+        Trouble.REFUSED: full,
+        Trouble.TIMED_OUT: full,
+        Trouble.STARTING: full,
+        Trouble.TOO_MANY: full,
+    }.get(trouble)
 
 
 def _fail(log: Log, error: SmallsError) -> None:
