@@ -21,7 +21,7 @@ from smalls.errors import (
     UnfinishedMigrationError,
     UsageError,
 )
-from smalls.model import Edited, HistoryRow, Kind, OnNewer, OutOfOrder, Policies, Unfinished
+from smalls.model import Direction, Edited, HistoryRow, Kind, OnNewer, OutOfOrder, Policies, Unfinished
 from smalls.versions import at_least, later
 
 if TYPE_CHECKING:
@@ -172,12 +172,14 @@ def listed(names: Iterable[object]) -> str:
 
 def _unfinished_error(work: Unfinished) -> SmallsError:
     how = "failed part-way" if work.state == "failed" else "was interrupted, and no end of it was recorded"
-    what = "" if work.direction.value == "forward" else "The undoing of "
+    forward = work.direction is Direction.FORWARD
+    what = "" if forward else "The undoing of "
+    finish = "mark-applied" if forward else "forget"
     return UnfinishedMigrationError(
         f"{what}{work.key} {how} ({work.at} UTC).",
         hint=(
             f"Look at the database, then: `smalls repair --retry {work.key}` (run it again) or "
-            f"`smalls repair --mark-applied {work.key}` (it is finished). `smalls repair` shows what is known."
+            f"`smalls repair --{finish} {work.key}` (it is finished). `smalls repair` shows what is known."
         ),
         migration=work.key,
         statements=work.detail.get("statements"),
