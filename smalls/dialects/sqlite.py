@@ -46,7 +46,7 @@ class SqliteDialect:
         return '"' + name.replace('"', '""') + '"'
 
     def setup(self, session: Session) -> list[str]:
-        """Return nothing to set up; refuse what SQLite has not."""
+        """Return the bound on waits for the file's lock; refuse what SQLite has not."""
         for name, value in (
             ("SMALLS_DB_ROLE", session.settings.db_role),
             ("SMALLS_DB_SCHEMA", session.settings.db_schema),
@@ -55,7 +55,7 @@ class SqliteDialect:
                 raise ConfigError(
                     f"{name} is set, and SQLite has no such thing.", hint=f"Unset {name}.", setting=name
                 )
-        return []
+        return [self.lock_wait_bound(session.settings.ddl_lock_timeout) or ""]
 
     def trouble(self, error: BaseException) -> Trouble:
         """Tell an error's kind by its text, the same in every build."""
@@ -119,9 +119,9 @@ class SqliteDialect:
         rows = query("PRAGMA foreign_key_check")
         return [Violation(table, rowid, parent) for table, rowid, parent, _ in rows]
 
-    def lock_wait_bound(self, seconds: float | None) -> str | None:  # noqa: ARG002
-        """Return None: the driver's busy timeout bounds waits."""
-        return None
+    def lock_wait_bound(self, seconds: float | None) -> str | None:
+        """Return the PRAGMA; the file's lock is never waited for without a bound."""
+        return None if seconds is None else f"PRAGMA busy_timeout = {int(seconds * 1000)}"
 
     def try_lock(self, query: Query, key: str) -> bool:
         """Refuse: SQLite has no session locks; a file beside the database is used."""

@@ -9,8 +9,8 @@ import pytest
 from smalls.errors import HistoryError, PermissionDeniedError
 from smalls.history import OUR_COLUMNS
 from smalls.model import Kind
-from tests.conformance.conftest import Opened, write_migrations
 from tests.databases import Database
+from tests.ports import Opened, write_migrations
 from tests.running import Project
 from tests.servers import MYSQL, POSTGRES
 

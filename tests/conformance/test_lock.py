@@ -13,8 +13,8 @@ from smalls.cli.edge import _translated
 from smalls.errors import LockLostError, LockTimeoutError, UnreachableError
 from smalls.lock import FileLock, HeldLocks, Lock
 from smalls.stop import Stopped
-from tests.conformance.conftest import Opened
 from tests.databases import Database
+from tests.ports import Opened
 from tests.running import wait_until
 from tests.servers import MYSQL, POSTGRES, SQLITE
 

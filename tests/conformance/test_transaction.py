@@ -7,8 +7,8 @@ import pytest
 from smalls.guard import Guard, RolledBackError
 from smalls.stop import Stop, Stopped
 from smalls.tap import Tap
-from tests.conformance.conftest import Opened
 from tests.databases import Database
+from tests.ports import Opened
 from tests.servers import MYSQL, POSTGRES, SQLITE
 
 OpenRun = Callable[..., Opened]

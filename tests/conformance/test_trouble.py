@@ -23,8 +23,8 @@ from smalls.errors import (
     UnreachableError,
 )
 from smalls.urls import parse_url
-from tests.conformance.conftest import Opened
 from tests.databases import Database
+from tests.ports import Opened
 from tests.running import wait_until
 from tests.servers import MYSQL, POSTGRES, SQLITE, family, free_port
 
