@@ -32,8 +32,19 @@ if TYPE_CHECKING:
 
 _CONNECT_TIMEOUT = 4  # no signal is heard meanwhile, and a stop is promised within 5 s
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
-_NUMBERS = {"connect_timeout", "read_timeout", "write_timeout", "max_allowed_packet"}
-_SWITCHES = {"ssl_verify_cert", "ssl_verify_identity", "ssl_disabled", "local_infile"}
+# What drivers raise, outside their own tree of errors, for an option that they cannot use.
+_OPTION_ERRORS = (TypeError, ValueError, LookupError, AttributeError, FileNotFoundError)
+_NUMBERS = {
+    "connect_timeout",
+    "read_timeout",
+    "write_timeout",
+    "max_allowed_packet",
+    "timeout",
+    "cached_statements",
+}
+_SWITCHES = {"ssl_verify_cert", "ssl_verify_identity", "ssl_disabled", "local_infile", "uri", "check_same_thread"}
+# What of a project's own parameters its children need to get in as well.
+_WAYS_IN = ("unix_socket", "ssl", "hostaddr", "options", "target_session_attrs", "channel_binding", "gssencmode")
 
 
 # ── Peewee objects ──────────────────────────────────────────────────────────────────────────────────────
@@ -42,7 +53,7 @@ _SWITCHES = {"ssl_verify_cert", "ssl_verify_identity", "ssl_disabled", "local_in
 def parameters(location: Location) -> dict[str, Any]:
     """Return the keyword arguments that the driver takes for a location."""
     if location.engine is Engine.SQLITE:
-        return dict(location.options)
+        return {key: _coerced(key, text) for key, text in location.options}
     found: dict[str, Any] = {"host": location.host, "port": location.port, "user": location.user}
     found["password"] = location.password
     found |= {key: _coerced(key, text) for key, text in location.options}
@@ -115,8 +126,8 @@ def engine_of(database: Any) -> Engine | None:
 def location_of(database: Any, engine: Engine) -> Location:
     """Return where a project's own database object points, by Peewee's own parameters."""
     known = database.connect_params
-    host = known.get("host") or known.get("unix_socket")
-    port = known.get("port")
+    host, port = known.get("host"), known.get("port")
+    options = {key: text for key, text in known.items() if key.startswith(_WAYS_IN) and isinstance(text, str)}
     return Location(
         engine,
         engine.value,
@@ -125,6 +136,7 @@ def location_of(database: Any, engine: Engine) -> Location:
         port=int(port) if port else None,
         user=known.get("user"),
         password=known.get("password") or known.get("passwd"),
+        options=tuple(options.items()),
     )
 
 
@@ -266,7 +278,18 @@ class WorkSession:
         self.database.__dict__.pop("_initialize_connection", None)
 
     def _initialise(self, connection: Any) -> None:
-        """Set a new connection up; one that a migration's thread opened is not the working session."""
+        """Set a new connection up, or leave none."""
+        try:
+            self._set_connection_up(connection)
+        except BaseException:
+            # Peewee counts it as open by now, and would next time use it as it is, without role or schema.
+            with contextlib.suppress(Exception):
+                connection.close()
+            self.database._state.reset()  # noqa: SLF001
+            raise
+
+    def _set_connection_up(self, connection: Any) -> None:
+        """Set a connection up; one that a migration's thread opened is not the working session."""
         self._own_set_up(connection)
         if threading.get_ident() != self._thread:
             self._prepare(connection)
@@ -277,7 +300,27 @@ class WorkSession:
             self.on_reconnect()
 
     def _prepare(self, connection: Any) -> str | None:
-        """Send the set-up, and return the session's id."""
+        """Send the set-up, and return the session's id. Raises ConfigError for what the database refuses."""
+        try:
+            return self._send_set_up(connection)
+        except Exception as error:
+            if self.dialect.trouble(error) not in {Trouble.OTHER, Trouble.NO_TABLE}:
+                raise
+            said = [name for name, text in self._said().items() if text]
+            raise ConfigError(
+                f"The database refused the session's set-up: {message_of(error)}.",
+                hint=f"Look at {' and '.join(said)}." if said else "Is it a database that smalls supports?",
+            ) from None
+
+    def _said(self) -> dict[str, str | None]:
+        settings = self.settings
+        return {
+            "SMALLS_DB_ROLE": settings.db_role,
+            "SMALLS_DB_SCHEMA (the schema must exist: CREATE SCHEMA)": settings.db_schema,
+            "SMALLS_SESSION_SQL": settings.session_sql,
+        }
+
+    def _send_set_up(self, connection: Any) -> str | None:
         cursor = connection.cursor()
         session_sql = split_statements(self.settings.session_sql or "")
         if self.dialect.engine is Engine.POSTGRES:
@@ -364,7 +407,7 @@ def _give_up(trouble: Trouble, error: Exception, location: Location) -> None:
     words = message_of(error)
     if isinstance(error, SmallsError):
         raise error
-    if isinstance(driver_error(error), TypeError):
+    if trouble is Trouble.BAD_OPTION or isinstance(driver_error(error), _OPTION_ERRORS):
         raise ConfigError(f"The driver does not take these options for {location.shown}: {words}.") from None
     if trouble is Trouble.CREDENTIALS:
         raise CredentialsRefusedError(f"{location.shown} refused us: {words}.") from None

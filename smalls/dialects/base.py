@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from smalls.settings import Settings
     from smalls.urls import Engine
 
+# Also in the languages that a server may speak: a short word, a number, the statement.
+_EXCERPT = re.compile(r"[^\W\d]{2,12}\s\d+\s?:\s")
 Query = Callable[..., Sequence[tuple[Any, ...]]]
 
 
@@ -31,6 +34,7 @@ class Trouble(Enum):
     DEADLOCK = "the server broke a deadlock"
     CANCELLED = "the statement was cancelled"
     NO_TABLE = "it has no such table"
+    BAD_OPTION = "the driver cannot use an option of the URL"
     OTHER = "it said no"
 
     @property
@@ -114,12 +118,16 @@ def driver_error(error: BaseException) -> BaseException:
 
 
 def message_of(error: BaseException) -> str:
-    """Return the database's own words in one line, without the driver's decoration."""
+    """Return the database's own words in one line, without the driver's decoration.
+
+    PostgreSQL quotes the statement, as psycopg2 sends it: with its parameters. That line is left out.
+    """
     inner = driver_error(error)
     args = inner.args
     if len(args) > 1 and isinstance(args[0], int) and isinstance(args[1], str):
         return f"{args[1]} ({args[0]})"
-    lines = [line.strip() for line in str(inner).splitlines() if line.strip()]
+    first, *more = [line.strip() for line in str(inner).splitlines() if line.strip()] or [""]
+    lines = [first, *(line for line in more if not _EXCERPT.match(line))]
     return " ".join(line for line in lines if not set(line) <= {"^"}) or type(inner).__name__
 
 

@@ -35,6 +35,10 @@ _STATES = {
 # libpq gives no SQLSTATE for a failed connection; the texts are its own and the server's.
 _TEXTS = (
     ("could not translate host name", Trouble.UNKNOWN_HOST),
+    ("invalid connection option", Trouble.BAD_OPTION),
+    ("invalid integer value", Trouble.BAD_OPTION),
+    ("certificate file", Trouble.BAD_OPTION),
+    ("private key file", Trouble.BAD_OPTION),
     ("password authentication failed", Trouble.CREDENTIALS),
     ("no password supplied", Trouble.CREDENTIALS),
     ("authentication failed", Trouble.CREDENTIALS),
@@ -59,6 +63,7 @@ _TEXTS = (
     ("terminating connection", Trouble.LOST),
 )
 _NO_DATABASE = re.compile(r'database "[^"]*" does not exist')
+_BAD_VALUE = re.compile(r"\binvalid \w+ value: ")
 _ROLE_MISSING = re.compile(r'role "[^"]*" does not exist')
 
 # Statements that PostgreSQL refuses inside a transaction block, each on its own page of
@@ -110,6 +115,8 @@ class PostgresDialect:
         if settings.db_role:
             statements.append(f"SET ROLE {self.quote(settings.db_role)}")
         if settings.db_schema:
+            # A search_path may name what is not there; the cast may not.
+            statements.append(f"SELECT {self._literal(self.quote(settings.db_schema))}::regnamespace")
             statements.append(f"SET search_path = {self.quote(settings.db_schema)}, public")
         return statements
 
@@ -124,6 +131,8 @@ class PostgresDialect:
             return Trouble.NO_DATABASE
         if _ROLE_MISSING.search(text):
             return Trouble.CREDENTIALS
+        if _BAD_VALUE.search(text):
+            return Trouble.BAD_OPTION
         return next((trouble for words, trouble in _TEXTS if words in text), Trouble.OTHER)
 
     def server(self, query: Query) -> str:
