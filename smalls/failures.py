@@ -112,7 +112,16 @@ def _words(error: BaseException) -> str:
         return str(error)
     if _is_from_database(error):
         return message_of(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = _text(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _text(error: BaseException) -> str:
+    """Return an exception's words; its own __str__ may fail as the rest of its code did."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _extent(failure: Failure) -> str:
@@ -133,7 +142,7 @@ def _hint(failure: Failure, trouble: Trouble = Trouble.OTHER) -> str | None:
             f"`smalls repair` lists the statements that ran. Then `smalls repair --retry {key}` (run it again) "
             f"or `smalls repair {finish} {key}` (you finished it by hand)."
         )
-    text = str(failure.error)
+    text = _text(failure.error)
     if any(words in text for words in _AFTER_AN_ERROR):
         return (
             f"The code went on after an error, in: {failure.tap.failed}. Put the part that may fail into "
