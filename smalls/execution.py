@@ -97,7 +97,12 @@ class Executor:
                 for migration, code in steps:
                     self._call(migration, code)
                     self._inspect(guard)
-                    self.emit("migration.planned", f"{migration.key} ran through.", migration=migration.key)
+                    self.emit(
+                        "migration.planned",
+                        f"{migration.key} ran through.",
+                        migration=migration.key,
+                        direction=Direction.FORWARD.value,
+                    )
         except BaseException as error:
             clean = guard.undo() and not tap.aside
             if migration is None:
