@@ -16,6 +16,7 @@ from smalls.guard import Guard, RolledBackError
 from smalls.model import Direction, Kind
 from smalls.printed import printed
 from smalls.statements import only_reads
+from smalls.stop import Stopped
 from smalls.tap import Tap
 
 if TYPE_CHECKING:
@@ -209,6 +210,8 @@ class Executor:
     def _failed(self, step: Step, guard: Guard, tap: Tap, error: BaseException, *, begun: bool) -> SmallsError:
         """Undo what can be undone, record what cannot, and return the error that tells it."""
         with self.stop.shielded():
+            if isinstance(error, Stopped) and tap.opaque and not guard.inside:
+                self._cut()
             undone = guard.undo()
             nothing = tap.effects == 0 and not tap.opaque and not guard.committed
             clean = (undone or nothing) and not tap.aside
@@ -226,6 +229,12 @@ class Executor:
             error=told.as_dict(),
         )
         return told
+
+    def _cut(self) -> None:
+        """End what code sent on the driver's own connection, which a stop may have left in mid-answer."""
+        with contextlib.suppress(Exception):
+            self.work.cancel()
+            self.work.reopen()
 
     def _after_loss(self, failure: Failure, *, in_transaction: bool) -> Failure:
         """Connect again and read the history, which alone knows whether the last commit arrived."""
