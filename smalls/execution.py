@@ -134,8 +134,10 @@ class Executor:
         try:
             if not wrap:
                 self.locks.check()
-                self.journal.add(key, _BEGUN[step.direction])
-                begun = True
+                with self.stop.shielded():  # or a stop would leave a beginning that nobody ends
+                    self.journal.add(key, _BEGUN[step.direction])
+                    begun = True
+                self.stop.check()
             started = self.clock.monotonic()
             with guard.watching():
                 self._call(step.migration, step.code)

@@ -17,7 +17,9 @@ def slow_ddl(database: Database, seconds: float) -> str:
         return (
             f"ALTER TABLE slow ALTER COLUMN n TYPE bigint USING n + length(pg_sleep({seconds})::text) /* {MARK} */"
         )
-    return f"CREATE TABLE slow_result AS SELECT SLEEP({seconds}) AS {MARK}"
+    # Two rows: a sleep that is cancelled only returns, and the next row finds that the statement was.
+    rows = f"(SELECT {seconds} AS s UNION ALL SELECT 0) AS two"
+    return f"CREATE TABLE slow_result AS SELECT s AS {MARK} FROM {rows} WHERE SLEEP(s) = 0"
 
 
 def slow_query(database: Database, seconds: float) -> str:

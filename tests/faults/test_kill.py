@@ -63,7 +63,7 @@ def moment(event: dict) -> float:
 def test_an_orphaned_statement_is_waited_for(database: Database, project: Project, start) -> None:
     """Kill -9 in a long ALTER: the next runner has the lock at once, and begins only when the ALTER is over."""
     make_tables(database)
-    statement = slow_ddl(database, 3).replace("(3)", '(" + os.environ["SLOW"] + ")')
+    statement = slow_ddl(database, 3333).replace("3333", '" + os.environ["SLOW"] + "')
     project.migration("0001_slow", f'db.execute_sql("{statement}")\n{logs("0001_slow")}', header="import os\n")
     victim = start("migrate", cwd=project.path, env={**database.env, "SLOW": "3"})
     wait_until(lambda: bool(running(database)))
