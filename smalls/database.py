@@ -55,9 +55,16 @@ def parameters(location: Location) -> dict[str, Any]:
     if location.engine is Engine.SQLITE:
         return {key: _coerced(key, text) for key, text in location.options}
     found: dict[str, Any] = {"host": location.host, "port": location.port, "user": location.user}
-    found["password"] = location.password
+    found["password"] = _password(location)
     found |= {key: _coerced(key, text) for key, text in location.options}
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _password(location: Location) -> str | bytes | None:
+    """Return the password as the driver takes it; PyMySQL would send text as Latin-1, servers keep UTF-8."""
+    text = location.password
+    plain = text is None or text.isascii() or location.engine is not Engine.MYSQL
+    return text if plain else (text or "").encode()
 
 
 def _coerced(key: str, text: str) -> Any:
@@ -127,6 +134,7 @@ def location_of(database: Any, engine: Engine) -> Location:
     """Return where a project's own database object points, by Peewee's own parameters."""
     known = database.connect_params
     host, port = known.get("host"), known.get("port")
+    password = known.get("password") or known.get("passwd")
     options = {key: text for key, text in known.items() if key.startswith(_WAYS_IN) and isinstance(text, str)}
     return Location(
         engine,
@@ -135,7 +143,7 @@ def location_of(database: Any, engine: Engine) -> Location:
         host=str(host) if host else None,
         port=int(port) if port else None,
         user=known.get("user"),
-        password=known.get("password") or known.get("passwd"),
+        password=password.decode(errors="replace") if isinstance(password, bytes) else password,
         options=tuple(options.items()),
     )
 

@@ -56,6 +56,7 @@ def _spellings(secret: str) -> set[str]:
         quote(secret, errors="replace"),
         quote_plus(secret, errors="replace"),
     }
+    as_bytes = repr(secret.encode(errors="surrogatepass"))[2:-1]
     quoted = {
         repr(secret)[1:-1],
         ascii(secret)[1:-1],
@@ -66,6 +67,7 @@ def _spellings(secret: str) -> set[str]:
     literals = {secret.replace("'", "''"), doubled.replace("'", "''"), doubled.replace("'", "\\'")}
     return {
         secret,
+        as_bytes,
         *encoded,
         *(_ESCAPED.sub(lambda found: found[0].lower(), text) for text in encoded),
         *quoted,

@@ -134,7 +134,7 @@ class Run:
     @cached_property
     def journal(self) -> Journal:
         """The journal."""
-        return Journal(self.work, self.clock, self.run_id, self.who)
+        return Journal(self.work, self.clock, self.run_id, self.who, self.log.redactor)
 
     def look(self, *, locked: bool = False) -> Assessment:
         """Lay files and history side by side; creates nothing.

@@ -47,7 +47,8 @@ def execute(flags: Flags, command: str, body: Callable[[Run], str]) -> int:
     stop = Stop()
     try:
         settings = load(flags, os.environ)
-    except SmallsError as error:
+    except Exception as raised:
+        error = raised if isinstance(raised, SmallsError) else _defect(raised)
         log = Log(_form_despite(flags), "info", run_id, Redactor(), sys.stderr)
         _fail(log, error)
         return _finish(log, command, (error.exit_code, error.message), Counts(), _since(clock, began))
@@ -102,7 +103,6 @@ def _outcome(run: Run, body: Callable[[Run], str]) -> tuple[Exit, str]:
 def _translated(run: Run, error: Exception) -> SmallsError:
     """Return the error of ours that an exception outside migrations means."""
     from smalls.dialects.base import Trouble, message_of
-    from smalls.frames import deepest
 
     words = message_of(error)
     if run.stop.reason is not None:
@@ -111,8 +111,15 @@ def _translated(run: Run, error: Exception) -> SmallsError:
     if told := _told(trouble):
         kind, what = told
         return kind(f"{what}: {words}.")
+    return _defect(error)
+
+
+def _defect(error: Exception) -> DefectError:
+    from smalls.dialects.base import message_of
+    from smalls.frames import deepest
+
     file, line = deepest(error)
-    return DefectError(f"{type(error).__name__}: {words}", file=file, line=line)
+    return DefectError(f"{type(error).__name__}: {message_of(error)}", file=file, line=line)
 
 
 def _told(trouble: Trouble) -> tuple[type[SmallsError], str] | None:

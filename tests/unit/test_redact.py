@@ -26,6 +26,7 @@ AWKWARD = "p@ss:/%#word?&=+ 'ü\"\\"
         AWKWARD.replace("'", "''"),
         AWKWARD.replace("\\", "\\\\").replace("'", "\\'"),
         ascii(AWKWARD)[1:-1],
+        repr(AWKWARD.encode())[2:-1],
     ],
 )
 def test_spellings(spelling):
