@@ -150,10 +150,10 @@ def test_while_waiting_for_the_database(database: Database, project: Project, st
 def test_anywhere_among_many_migrations(database: Database, project: Project, start) -> None:
     """Wherever it strikes, what is recorded is what was done, once each, and the next run finishes the rest."""
     make_tables(database)
-    names = [f"{number:04}_step" for number in range(1, 201)]
+    names = [f"{number:04}_step" for number in range(1, 101)]
     for name in names:
         project.migration(name, logs(name))
-    for more in (1, 30, 75):
+    for more in (1, 20, 40):
         target = len(logged(database)) + more
         runner = start("migrate", cwd=project.path, env=database.env)
         wait_until(lambda target=target: len(logged(database)) >= target)
