@@ -14,7 +14,7 @@ from smalls import journal as entries
 from smalls.failures import BadOutcomeError, Failure, explain
 from smalls.guard import Guard, RolledBackError
 from smalls.model import Direction, Kind
-from smalls.printed import printed
+from smalls.printed import children_on_stderr, printed
 from smalls.statements import only_reads
 from smalls.stop import Stopped
 from smalls.tap import Tap
@@ -153,7 +153,12 @@ class Executor:
 
     def _call(self, migration: Migration, code: Callable[[], Any]) -> None:
         # Relative paths, ours and those of the files to come, mean what they meant before.
-        with contextlib.chdir(Path.cwd()), printed(self.emit, migration.key), self.stop.interruptible():
+        with (
+            contextlib.chdir(Path.cwd()),
+            children_on_stderr(),
+            printed(self.emit, migration.key),
+            self.stop.interruptible(),
+        ):
             result = code()
         if inspect.isgenerator(result) or inspect.iscoroutine(result):
             result.close()

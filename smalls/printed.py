@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -22,6 +23,18 @@ def printed(emit: Emit, migration: str | None = None) -> Iterator[None]:
     finally:
         out.flush_rest()
         err.flush_rest()
+
+
+@contextlib.contextmanager
+def children_on_stderr() -> Iterator[None]:
+    """Within the block, let what child processes print to stdout go to stderr: it is no result of ours."""
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 class _Lines(io.TextIOBase):

@@ -195,8 +195,9 @@ def test_prints_are_log_lines(database: Database, project: Project) -> None:
 
 @SQLITE
 def test_results_stay_clean_when_files_print(database: Database, project: Project) -> None:
-    """`--plan=execute` prints its JSON alone."""
-    project.migration("0001_prints", 'print("inside")', header='print("at the top")\n')
+    """`--plan=execute` prints its JSON alone, whatever the file and its child processes print."""
+    body = 'import os\nprint("inside")\nos.system("echo from a child")'
+    project.migration("0001_prints", body, header='print("at the top")\n')
     result = project.run("migrate", "--plan=execute", env=database.env)
     assert result.code == 0, result.stderr
     assert json.loads(result.stdout)["executed"][0]["migration"] == "0001_prints"
