@@ -32,9 +32,8 @@ def python_environment(name: str, *requirements: str) -> Path:
 
 def this_project() -> Path:
     """Give the folder of programs of an environment with smalls as it is in this tree, installed as users do."""
-    programs = python_environment("smalls", "peewee>=4.4,<5", "click>=8.1.7", "structlog>=24.1")
-    _install([*_pip(programs.parent), str(ROOT)])
-    _install([*_pip(programs.parent), "--force-reinstall", "--no-deps", str(ROOT)])
+    programs = python_environment("smalls")
+    _install([*_pip(programs.parent), str(ROOT)])  # pip installs a folder anew each time
     return programs
 
 

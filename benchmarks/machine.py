@@ -3,6 +3,8 @@
 import os
 import platform
 import sqlite3
+import sys
+import tempfile
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -25,6 +27,7 @@ def find_engine(kind: str) -> str:
                 server(engine)
         except UnavailableError as reason:
             reasons.append(f"{engine}: {reason}")
+            print(f"# {reasons[-1]}", file=sys.stderr)
         else:
             return engine
     raise UnavailableError("; ".join(reasons))
@@ -40,7 +43,7 @@ def engine_version(engine: str) -> str:
     cursor.execute(ask)
     row = cursor.fetchone()
     connection.close()
-    return str(row[0]).split()[0] if row else "unknown"
+    return str(row[0]).split()[0].partition("-")[0] if row else "unknown"
 
 
 def describe() -> str:
@@ -50,6 +53,12 @@ def describe() -> str:
         f"{os.cpu_count()} cores ({_processor()}), {gigabytes:.0f} GiB of memory, "
         f"{platform.system()} {platform.release().partition('-')[0]}, Python {platform.python_version()}"
     )
+
+
+def memory_folder() -> str:
+    """Return a folder whose files are kept in memory, so that no disk decides; where there is none, the usual."""
+    shared = Path("/dev/shm")  # noqa: S108 -- only the parent of a folder of our own
+    return str(shared) if os.access(shared, os.W_OK) else tempfile.gettempdir()
 
 
 def today() -> str:

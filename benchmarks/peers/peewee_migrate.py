@@ -25,9 +25,9 @@ class PeeweeMigrate(PythonPeer):
     name = package = "peewee-migrate"
 
     def prepare(self, folder: Path, count: int) -> None:
-        """Write `migrations/NNNN_….py`."""
+        """Write `migrations/NNN_….py`."""
         for number in range(1, count + 1):
-            name = schema.stem(number)
+            name = f"{number:03}_create_{schema.table(number)}"  # it overlooks files with four digits
             text = FILE.format(title=name, create=schema.create(number), drop=schema.drop(number))
             write(folder, f"migrations/{name}.py", text)
 
