@@ -40,13 +40,18 @@ FROM ${BASE_IMAGE}
 COPY --from=build /opt/smalls /opt/smalls
 
 # Nothing in the image can install: the base's own pip goes as well. /data is for an embedded
-# database. Any numeric user of group 0 may write to /app and /data. The last line leaves byte-code
-# for the parts of the standard library that smalls imports, which the base may not have.
+# database. Any numeric user of group 0 may write to /app and /data.
 RUN rm -rf /usr/local/lib/python3*/site-packages/* /usr/local/bin/pip* \
         /usr/lib/python3/dist-packages/pip* /usr/bin/pip* /usr/share/python-wheels \
         /usr/local/lib/python3*/ensurepip /usr/lib/python3*/ensurepip && \
-    mkdir -p /app /data && chmod 2775 /app /data && \
-    /opt/smalls/bin/python -c 'import click, peewee, playhouse.migrate, psycopg2, pymysql, sqlite3, structlog'
+    mkdir -p /app /data && chmod 2775 /app /data
+
+# A first run shows that it works, and leaves byte-code of what smalls imports from the standard
+# library, which the public base image has not and a read-only root could never keep.
+RUN mkdir /warm && cd /warm && export PATH=/opt/smalls/bin:$PATH SMALLS_ENV=DEV && \
+    smalls create first && smalls migrate && smalls --help >/dev/null && \
+    python -c 'import encodings.idna, playhouse.migrate, psycopg2, pymysql' && \
+    cd / && rm -rf /warm
 
 ARG VERSION=0.0.0
 ARG REVISION=unknown

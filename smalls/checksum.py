@@ -32,16 +32,19 @@ def normalise(source: bytes) -> bytes:
         encoding, _ = tokenize.detect_encoding(io.BytesIO(source).readline)
         text = source.decode(encoding).replace("\r\n", "\n").replace("\r", "\n")
         tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
-    except (tokenize.TokenError, SyntaxError, UnicodeDecodeError):
+    except (tokenize.TokenError, SyntaxError, ValueError, LookupError):
         return source
     comments = {token.start[0]: token.start[1] for token in tokens if token.type == tokenize.COMMENT}
     inside = _rows_that_end_in_a_string(tokens)
     lines: list[str] = []
+    continued = False
     for row, whole in enumerate(text.split("\n"), start=1):
         line = whole if row in inside else whole[: comments.get(row)].rstrip()
-        if line or row in inside:
+        # After a backslash even an empty line counts: it ends the statement.
+        if line or row in inside or continued:
             lines.append(line)
-    return "\n".join(lines).encode()
+        continued = row not in inside and line.endswith("\\")
+    return "\n".join(lines).encode(errors="surrogatepass")
 
 
 def _rows_that_end_in_a_string(tokens: list[tokenize.TokenInfo]) -> set[int]:

@@ -22,6 +22,7 @@ from smalls.urls import MEMORY, Engine, Location
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from contextlib import AbstractContextManager
 
     from smalls.clock import Clock
     from smalls.dialects.base import Dialect
@@ -29,10 +30,21 @@ if TYPE_CHECKING:
     from smalls.settings import Settings
     from smalls.stop import Stop
 
-_CONNECT_TIMEOUT = 5
+_CONNECT_TIMEOUT = 4  # no signal is heard meanwhile, and a stop is promised within 5 s
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.1, 1.0
-_NUMBERS = {"connect_timeout", "read_timeout", "write_timeout", "max_allowed_packet"}
-_SWITCHES = {"ssl_verify_cert", "ssl_verify_identity", "ssl_disabled", "local_infile"}
+# What drivers raise, outside their own tree of errors, for an option that they cannot use.
+_OPTION_ERRORS = (TypeError, ValueError, LookupError, AttributeError, FileNotFoundError)
+_NUMBERS = {
+    "connect_timeout",
+    "read_timeout",
+    "write_timeout",
+    "max_allowed_packet",
+    "timeout",
+    "cached_statements",
+}
+_SWITCHES = {"ssl_verify_cert", "ssl_verify_identity", "ssl_disabled", "local_infile", "uri", "check_same_thread"}
+# What of a project's own parameters its children need to get in as well.
+_WAYS_IN = ("unix_socket", "ssl", "hostaddr", "options", "target_session_attrs", "channel_binding", "gssencmode")
 
 
 # ── Peewee objects ──────────────────────────────────────────────────────────────────────────────────────
@@ -41,11 +53,18 @@ _SWITCHES = {"ssl_verify_cert", "ssl_verify_identity", "ssl_disabled", "local_in
 def parameters(location: Location) -> dict[str, Any]:
     """Return the keyword arguments that the driver takes for a location."""
     if location.engine is Engine.SQLITE:
-        return dict(location.options)
+        return {key: _coerced(key, text) for key, text in location.options}
     found: dict[str, Any] = {"host": location.host, "port": location.port, "user": location.user}
-    found["password"] = location.password
+    found["password"] = _password(location)
     found |= {key: _coerced(key, text) for key, text in location.options}
     return {key: value for key, value in found.items() if value is not None}
+
+
+def _password(location: Location) -> str | bytes | None:
+    """Return the password as the driver takes it; PyMySQL would send text as Latin-1, servers keep UTF-8."""
+    text = location.password
+    plain = text is None or text.isascii() or location.engine is not Engine.MYSQL
+    return text if plain else (text or "").encode()
 
 
 def _coerced(key: str, text: str) -> Any:
@@ -114,8 +133,9 @@ def engine_of(database: Any) -> Engine | None:
 def location_of(database: Any, engine: Engine) -> Location:
     """Return where a project's own database object points, by Peewee's own parameters."""
     known = database.connect_params
-    host = known.get("host") or known.get("unix_socket")
-    port = known.get("port")
+    host, port = known.get("host"), known.get("port")
+    password = known.get("password") or known.get("passwd")
+    options = {key: text for key, text in known.items() if key.startswith(_WAYS_IN) and isinstance(text, str)}
     return Location(
         engine,
         engine.value,
@@ -123,7 +143,8 @@ def location_of(database: Any, engine: Engine) -> Location:
         host=str(host) if host else None,
         port=int(port) if port else None,
         user=known.get("user"),
-        password=known.get("password") or known.get("passwd"),
+        password=password.decode(errors="replace") if isinstance(password, bytes) else password,
+        options=tuple(options.items()),
     )
 
 
@@ -135,7 +156,7 @@ class Wire:
 
     def __init__(self, database: Any) -> None:
         self._owner = spare(database)
-        self._owner.connect()
+        open_bounded(self._owner)
         self._connection = self._owner.connection()
         self._mutex = threading.Lock()
 
@@ -172,10 +193,13 @@ class WorkSession:
         self.dialect = dialect
         self.settings = settings
         self.session_id: str | None = None
+        self._thread = threading.get_ident()
         self.on_reconnect: Callable[[], None] | None = None
         self._label = label
         self._stop = stop
         self._set_up = dialect.setup(Session(settings, label))
+        if not dialect.bounds_statements:
+            stop.bounds_statements(settings.statement_timeout)
         self._own_set_up = database._initialize_connection  # noqa: SLF001 -- Peewee's hook for each new connection
         database._initialize_connection = self._initialise  # noqa: SLF001
 
@@ -200,6 +224,10 @@ class WorkSession:
             return list(cursor.fetchall()) if cursor.description else []
         finally:
             cursor.close()
+
+    def shielded(self) -> AbstractContextManager[None]:
+        """Hold a stop back within the block."""
+        return self._stop.shielded()
 
     @property
     def in_transaction(self) -> bool:
@@ -239,7 +267,7 @@ class WorkSession:
 
     def connect(self) -> None:
         """Open the connection once. Raises the driver's error, wrapped by Peewee."""
-        self.database.connect(reuse_if_open=True)
+        open_bounded(self.database)
 
     def reopen(self) -> None:
         """Close what is left of a broken connection and open a new one."""
@@ -258,23 +286,61 @@ class WorkSession:
         self.database.__dict__.pop("_initialize_connection", None)
 
     def _initialise(self, connection: Any) -> None:
-        self.raw = connection
+        """Set a new connection up, or leave none."""
+        try:
+            self._set_connection_up(connection)
+        except BaseException:
+            # Peewee counts it as open by now, and would next time use it as it is, without role or schema.
+            with contextlib.suppress(Exception):
+                connection.close()
+            self.database._state.reset()  # noqa: SLF001
+            raise
+
+    def _set_connection_up(self, connection: Any) -> None:
+        """Set a connection up; one that a migration's thread opened is not the working session."""
         self._own_set_up(connection)
+        if threading.get_ident() != self._thread:
+            self._prepare(connection)
+            return
+        self.raw = connection
+        self.session_id = self._prepare(connection)
+        if self.on_reconnect:
+            self.on_reconnect()
+
+    def _prepare(self, connection: Any) -> str | None:
+        """Send the set-up, and return the session's id. Raises ConfigError for what the database refuses."""
+        try:
+            return self._send_set_up(connection)
+        except Exception as error:
+            if self.dialect.trouble(error) not in {Trouble.OTHER, Trouble.NO_TABLE}:
+                raise
+            said = [name for name, text in self._said().items() if text]
+            raise ConfigError(
+                f"The database refused the session's set-up: {message_of(error)}.",
+                hint=f"Look at {' and '.join(said)}." if said else "Is it a database that smalls supports?",
+            ) from None
+
+    def _said(self) -> dict[str, str | None]:
+        settings = self.settings
+        return {
+            "SMALLS_DB_ROLE": settings.db_role,
+            "SMALLS_DB_SCHEMA (the schema must exist: CREATE SCHEMA)": settings.db_schema,
+            "SMALLS_SESSION_SQL": settings.session_sql,
+        }
+
+    def _send_set_up(self, connection: Any) -> str | None:
         cursor = connection.cursor()
         session_sql = split_statements(self.settings.session_sql or "")
         if self.dialect.engine is Engine.POSTGRES:
             cursor.execute("; ".join([*self._set_up, *session_sql, "SELECT pg_backend_pid()"]))
-            self.session_id = str(cursor.fetchone()[0])
         else:
             for statement in (*self._set_up, *session_sql):
                 cursor.execute(statement)
-            self.session_id = None
             if self.dialect.has_sessions:
                 cursor.execute("SELECT CONNECTION_ID()")
-                self.session_id = str(cursor.fetchone()[0])
+        session_id = str(cursor.fetchone()[0]) if self.dialect.has_sessions else None
         cursor.close()
-        if self.on_reconnect:
-            self.on_reconnect()
+        return session_id
 
 
 # ── waiting ─────────────────────────────────────────────────────────────────────────────────────────────
@@ -284,6 +350,32 @@ def bound_connect_time(database: Any, engine: Engine) -> None:
     """Let no single attempt to connect hang for minutes, unless the project said how long it may."""
     if engine is not Engine.SQLITE:
         database.connect_params.setdefault("connect_timeout", _CONNECT_TIMEOUT)
+
+
+def open_bounded(database: Any) -> None:
+    """Open a connection, unless it is open, and let no server that accepts and says nothing hold it up.
+
+    PyMySQL's connect_timeout ends with the TCP connect; what follows is bounded by `read_timeout` only,
+    which would bound every statement too if it stayed.
+    """
+    params = database.connect_params
+    if not database.is_closed() or "read_timeout" in params or not _uses_pymysql(database):
+        database.connect(reuse_if_open=True)
+        return
+    params["read_timeout"] = params.get("connect_timeout", _CONNECT_TIMEOUT)
+    try:
+        database.connect()
+    finally:
+        del params["read_timeout"]
+    database.connection()._read_timeout = None  # noqa: SLF001 -- there is no other way to lift it
+
+
+def _uses_pymysql(database: Any) -> bool:
+    import peewee
+
+    usual: Any = peewee.MySQLDatabase
+    driver = getattr(peewee, "mysql", None)
+    return type(database)._connect is usual._connect and getattr(driver, "__name__", None) == "pymysql"  # noqa: SLF001
 
 
 def wait_for(work: WorkSession, location: Location, emit: Emit, clock: Clock, stop: Stop) -> None:
@@ -296,9 +388,9 @@ def wait_for(work: WorkSession, location: Location, emit: Emit, clock: Clock, st
     deadline = start + work.settings.wait_timeout
     pause, told = _FIRST_PAUSE, None
     while True:
-        stop.check()
         try:
-            work.connect()
+            with stop.interruptible():
+                work.connect()
         except Exception as error:
             trouble = work.dialect.trouble(error)
             _give_up(trouble, error, location)
@@ -323,7 +415,7 @@ def _give_up(trouble: Trouble, error: Exception, location: Location) -> None:
     words = message_of(error)
     if isinstance(error, SmallsError):
         raise error
-    if isinstance(driver_error(error), TypeError):
+    if trouble is Trouble.BAD_OPTION or isinstance(driver_error(error), _OPTION_ERRORS):
         raise ConfigError(f"The driver does not take these options for {location.shown}: {words}.") from None
     if trouble is Trouble.CREDENTIALS:
         raise CredentialsRefusedError(f"{location.shown} refused us: {words}.") from None

@@ -12,11 +12,12 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True, slots=True)
 class EventSpec:
-    """What an event means, and the fields it carries besides those that every line has."""
+    """What an event means, and the fields it always carries besides those that every line has."""
 
     meaning: str
     level: str = "info"
     fields: tuple[str, ...] = ()
+    sometimes: tuple[str, ...] = ()
 
 
 EVENTS: dict[str, EventSpec] = {
@@ -24,9 +25,9 @@ EVENTS: dict[str, EventSpec] = {
     "run.finished": EventSpec(
         "The command ended; the last line of every run.",
         "info",
-        ("command", "outcome", "exit_code", "applied", "undone", "pending"),
+        ("command", "outcome", "exit_code", "applied", "undone", "pending", "duration_ms"),
     ),
-    "run.failed": EventSpec("The command ended with an error, told in `error`.", "error"),
+    "run.failed": EventSpec("The command ended with an error, told in `error`.", "error", ("error",)),
     "config.warned": EventSpec("A setting is doubtful: unknown, ignored or overridden.", "warning", ("setting",)),
     "database.chosen": EventSpec("Which database the run works on, and what named it.", "debug", ("source",)),
     "database.repointed": EventSpec(
@@ -37,7 +38,7 @@ EVENTS: dict[str, EventSpec] = {
     "database.waited": EventSpec(
         "The database does not answer yet; logged at every change of the reason.", "warning", ("reason",)
     ),
-    "database.connected": EventSpec("The database answered.", "info", ("server", "waited_ms")),
+    "database.connected": EventSpec("The database answered.", "info", ("waited_ms",)),
     "lock.waiting": EventSpec("Another session holds the lock.", "info", ("holder", "lock", "waited_ms")),
     "lock.acquired": EventSpec("The lock is ours.", "info", ("lock", "waited_ms")),
     "lock.inherited": EventSpec("The parent run holds the lock for us.", "info", ("lock",)),
@@ -53,17 +54,21 @@ EVENTS: dict[str, EventSpec] = {
     "history.warned": EventSpec(
         "Files and history differ in a way that the policy lets pass.", "warning", ("migrations",)
     ),
-    "migration.started": EventSpec("A migration begins.", "info", ("direction", "path")),
-    "migration.applied": EventSpec("A migration was applied and recorded.", "info", ("kind",)),
-    "migration.undone": EventSpec("A migration was undone and its row taken out.", "info"),
-    "migration.failed": EventSpec("A migration failed; `error` tells how far it came.", "error", ("direction",)),
-    "migration.output": EventSpec("A line that a migration printed.", "info", ("stream",)),
+    "migration.started": EventSpec("A migration begins.", "info", ("migration", "direction", "path")),
+    "migration.applied": EventSpec("A migration was applied and recorded.", "info", ("migration", "kind")),
+    "migration.undone": EventSpec(
+        "A migration was undone and its row taken out.", "info", ("migration", "duration_ms")
+    ),
+    "migration.failed": EventSpec(
+        "A migration failed; `error` tells how far it came.", "error", ("migration", "direction", "error")
+    ),
+    "migration.output": EventSpec("A line that a migration printed.", "info", ("migration", "stream")),
     "migration.unwrapped": EventSpec(
         "The file ended smalls' transaction as it would end its own; the rest runs outside it.",
         "warning",
         ("reason",),
     ),
-    "migration.planned": EventSpec("What a run would do.", "info", ("direction", "previewable")),
+    "migration.planned": EventSpec("What a run would do.", "info", ("migration", "direction"), ("previewable",)),
     "migration.created": EventSpec("A new migration file was written.", "info", ("path",)),
     "models.changed": EventSpec("An operation that `create --auto` wrote.", "info", ("destructive",)),
     "models.warned": EventSpec(
@@ -71,12 +76,114 @@ EVENTS: dict[str, EventSpec] = {
     ),
     "app.created": EventSpec("A file of a new app was written.", "info", ("path",)),
     "migration.warned": EventSpec("A file in the migrations folder is doubtful.", "warning", ("path",)),
-    "migration.repaired": EventSpec("A difference was settled by repair.", "info", ("action",)),
+    "migration.repaired": EventSpec("A difference was settled by repair.", "info", ("migration", "action")),
     "script.started": EventSpec("initdb.py or seed.py begins.", "info", ("script",)),
     "script.output": EventSpec("A line that the script printed.", "info", ("script", "stream")),
     "script.finished": EventSpec("The script ended.", "info", ("script", "exit_code")),
+    "project.output": EventSpec(
+        "A line that the project's own code printed while it was imported or outside migrate().",
+        "info",
+        ("stream",),
+    ),
     "stop.requested": EventSpec("A signal asked the run to stop.", "warning", ("signal",)),
 }
+
+
+# ── the types of the fields ─────────────────────────────────────────────────────────────────────────────
+
+_TEXT: dict[str, Any] = {"type": "string"}
+_COUNT: dict[str, Any] = {"type": "integer", "minimum": 0}
+_TEXTS: dict[str, Any] = {"type": "array", "items": _TEXT}
+
+COMMON: dict[str, dict[str, Any]] = {
+    "timestamp": {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"},
+    "level": {"enum": ["debug", "info", "warning", "error"]},
+    "severity": {"enum": ["DEBUG", "INFO", "WARNING", "ERROR"]},
+    "message": _TEXT,
+    "event": {"enum": list(EVENTS)},
+    "run_id": {"type": "string", "pattern": "^[0-9a-f]+$"},
+}
+ERROR: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "code": {"type": "string", "pattern": "^SML-[A-Z-]+$"},
+        "message": _TEXT,
+        "hint": _TEXT,
+        "statement": _TEXT,
+        "file": _TEXT,
+        "line": {"type": "integer", "minimum": 1},
+        "migrations": _TEXTS,
+        "statements": {"type": "array", "items": {"type": "object", "additionalProperties": _TEXT}},
+        "holder": {"type": "object", "additionalProperties": _TEXT},
+        "also": _TEXTS,
+    },
+    "required": ["code", "message", "hint"],
+    "additionalProperties": False,
+}
+ANYWHERE: dict[str, dict[str, Any]] = {
+    "migration": _TEXT,
+    "app": _TEXT,
+    "duration_ms": _COUNT,
+    "database": _TEXT,
+    "error": {"$ref": "#/$defs/error"},
+}
+FIELDS: dict[str, dict[str, Any]] = {
+    "command": _TEXT,
+    "environment": {"enum": ["DEV", "PROD"]},
+    "smalls_version": _TEXT,
+    "outcome": {"enum": ["ok", "pending", "stopped", "failed"]},
+    "exit_code": {"type": "integer", "minimum": 0, "maximum": 255},
+    "applied": _COUNT,
+    "undone": _COUNT,
+    "pending": {"type": ["integer", "null"], "minimum": 0},
+    "setting": _TEXT,
+    "source": _TEXT,
+    "reason": _TEXT,
+    "waited_ms": _COUNT,
+    "held_ms": _COUNT,
+    "holder": ERROR["properties"]["holder"],
+    "lock": _TEXT,
+    "table": _TEXT,
+    "columns": _TEXTS,
+    "migrations": _TEXTS,
+    "direction": {"enum": ["forward", "backward"]},
+    "path": _TEXT,
+    "kind": {"enum": ["applied", "baselined", "faked"]},
+    "stream": {"enum": ["stdout", "stderr"]},
+    "previewable": {"type": "boolean"},
+    "action": _TEXT,
+    "script": _TEXT,
+    "signal": _TEXT,
+    "destructive": {"type": "boolean"},
+    "hint": _TEXT,
+}
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of a log line: by `event`, what else is in it."""
+    rules = [
+        {"if": {"properties": {"event": {"const": name}}}, "then": {"$ref": f"#/$defs/{name}"}} for name in EVENTS
+    ]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "A line of smalls' log",
+        "description": "Made by `python -m smalls.events`. A field that is not listed for its event is not there.",
+        "type": "object",
+        "properties": COMMON,
+        "required": list(COMMON),
+        "allOf": rules,
+        "$defs": {"error": ERROR, **{name: _line(spec) for name, spec in EVENTS.items()}},
+    }
+
+
+def _line(spec: EventSpec) -> dict[str, Any]:
+    own = {name: (FIELDS | ANYWHERE)[name] for name in (*spec.fields, *spec.sometimes)}
+    return {
+        "description": spec.meaning,
+        "properties": {**dict.fromkeys(COMMON, True), **ANYWHERE, **own},
+        "required": list(spec.fields),
+        "additionalProperties": False,
+    }
 
 
 class Emit(Protocol):
@@ -84,3 +191,10 @@ class Emit(Protocol):
 
     def __call__(self, event: str, message: str, /, **fields: Any) -> None:
         """Log it at the event's level."""
+
+
+if __name__ == "__main__":
+    import json
+    import sys
+
+    sys.stdout.write(json.dumps(schema(), indent=2) + "\n")

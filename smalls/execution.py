@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import io
+from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smalls import journal as entries
-from smalls.database import Wire
 from smalls.failures import BadOutcomeError, Failure, explain
 from smalls.guard import Guard, RolledBackError
 from smalls.model import Direction, Kind
+from smalls.printed import children_on_stderr, printed
 from smalls.statements import only_reads
+from smalls.stop import Stopped
 from smalls.tap import Tap
-from smalls.urls import MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from smalls.clock import Clock
     from smalls.database import WorkSession
+    from smalls.dialects.base import Violation
     from smalls.errors import SmallsError
     from smalls.events import Emit
     from smalls.history import History
@@ -101,12 +104,18 @@ class Executor:
             with guard.watching():
                 for migration, code in steps:
                     self._call(migration, code)
-                    self.emit("migration.planned", f"{migration.key} ran through.", migration=migration.key)
+                    self._inspect(guard)
+                    self.emit(
+                        "migration.planned",
+                        f"{migration.key} ran through.",
+                        migration=migration.key,
+                        direction=Direction.FORWARD.value,
+                    )
         except BaseException as error:
-            guard.undo()
+            clean = guard.undo() and not tap.aside
             if migration is None:
                 raise
-            failure = Failure(migration, Direction.FORWARD, error, tap, clean=True)
+            failure = Failure(migration, Direction.FORWARD, error, tap, clean=clean)
             raise explain(failure, self.work.dialect, self.stop) from None
         guard.undo()
 
@@ -127,12 +136,15 @@ class Executor:
         )
         wrap = self.work.dialect.transactional_ddl and step.migration.traits.transaction and step.wrap
         tap = self._tap()
-        guard = Guard(self.work, tap, self.emit, key, wrap=wrap)
+        guard = Guard(self.work, tap, partial(self.emit, migration=key), key, wrap=wrap)
         begun = False
         try:
             if not wrap:
-                self.journal.add(key, _BEGUN[step.direction])
-                begun = True
+                self.locks.check()
+                with self.stop.shielded():  # or a stop would leave a beginning that nobody ends
+                    self.journal.add(key, _BEGUN[step.direction])
+                    begun = True
+                self.stop.check()
             started = self.clock.monotonic()
             with guard.watching():
                 self._call(step.migration, step.code)
@@ -147,47 +159,60 @@ class Executor:
         return took
 
     def _call(self, migration: Migration, code: Callable[[], Any]) -> None:
-        lines = _Lines(self.emit, migration.key)
-        try:
-            with contextlib.redirect_stdout(lines), self.stop.interruptible():
-                result = code()
-        finally:
-            lines.flush_rest()
+        # Relative paths, ours and those of the files to come, mean what they meant before.
+        with (
+            contextlib.chdir(Path.cwd()),
+            children_on_stderr(),
+            printed(self.emit, migration.key),
+            self.stop.interruptible(),
+        ):
+            result = code()
         if inspect.isgenerator(result) or inspect.iscoroutine(result):
+            result.close()
             raise BadOutcomeError("the function is a generator or a coroutine, so its body never ran")
 
     def _inspect(self, guard: Guard) -> None:
         """Refuse an outcome that must not be recorded."""
         if guard.rolled_back:
-            raise RolledBackError("the code rolled smalls' transaction back, and went on")
+            raise RolledBackError(guard.rolled_back)
+        if guard.given_up():
+            raise BadOutcomeError("the code went on after an error, at which the server gave the transaction up")
         if guard.inside and not guard.still_ours():
             raise BadOutcomeError("the code ended smalls' transaction past Peewee, so what it did is not known")
         if guard.left_open():
             raise BadOutcomeError("the code left a transaction of its own open")
-        if guard.inside and (broken := self._new_violations()):
+        if guard.inside and (broken := self._new_violations(guard.broken_before)):
+            shown = "; ".join(str(violation) for violation in broken[:_SHOWN_VIOLATIONS])
             more = f" and {len(broken) - _SHOWN_VIOLATIONS} more" if len(broken) > _SHOWN_VIOLATIONS else ""
-            raise BadOutcomeError(f"foreign keys are broken: {'; '.join(broken[:_SHOWN_VIOLATIONS])}{more}")
+            raise BadOutcomeError(f"foreign keys are broken: {shown}{more}")
 
-    def _new_violations(self) -> list[str]:
+    def _new_violations(self, before: Sequence[Violation]) -> list[Violation]:
+        """Return what is broken between two tables between which more is broken than before.
+
+        Counted, since a table's rebuild may number its rows anew.
+        """
         found = self.work.dialect.violations(self.work.raw_query)
-        if not found or str(self.work.database.database) == MEMORY:
-            return found
-        wire = Wire(self.work.database)
-        try:
-            before = set(self.work.dialect.violations(wire.query))
-        finally:
-            wire.close()
-        return [violation for violation in found if violation not in before]
+        more = Counter((each.table, each.parent) for each in found)
+        more.subtract(Counter((each.table, each.parent) for each in before))
+        fresh = [each for each in found if each not in before]
+        return [each for each in fresh if more[each.table, each.parent] > 0]
 
     def _record(self, step: Step, guard: Guard, took: int, *, begun: bool) -> None:
-        """Record a success: in the migration's own transaction where it has one."""
-        self.locks.check()
+        """Record a success: in the migration's own transaction where it has one.
+
+        Without one there is nothing left to stop: what the code did stays, and the working session's own
+        lock, which it has held all the time, says that nobody else did it too.
+        """
+        if guard.inside or not self.locks.fenced:
+            self.locks.check()
         self.stop.check()
         with self.stop.shielded():
             if guard.inside:
                 step.record(took)
-                guard.commit()
+                with printed(self.emit, step.migration.key):
+                    guard.commit()
                 return
+            self.work.connect()  # the code may have closed it
             self.work.query("BEGIN")
             step.record(took)
             if begun and step.direction is Direction.FORWARD:
@@ -199,12 +224,14 @@ class Executor:
     def _failed(self, step: Step, guard: Guard, tap: Tap, error: BaseException, *, begun: bool) -> SmallsError:
         """Undo what can be undone, record what cannot, and return the error that tells it."""
         with self.stop.shielded():
-            rolls_back = guard.inside and not (isinstance(error, BadOutcomeError) and not guard.still_ours())
-            guard.undo()
-            clean = rolls_back or (tap.effects == 0 and not tap.opaque and not step.resumed)
+            if isinstance(error, Stopped) and tap.opaque and not guard.inside:
+                self._cut()
+            undone = guard.undo()
+            nothing = tap.effects == 0 and not tap.opaque and not guard.committed and not step.resumed
+            clean = (undone or nothing) and not tap.aside
             failure = Failure(step.migration, step.direction, error, tap, clean=clean, resumable=step.resumable)
             if failure.is_lost(self.work.dialect):
-                failure = self._after_loss(failure, in_transaction=rolls_back)
+                failure = self._after_loss(failure, in_transaction=undone)
             told = explain(failure, self.work.dialect, self.stop)
             if begun or not failure.clean:
                 self._note(step, tap, told, clean=failure.clean)
@@ -216,6 +243,12 @@ class Executor:
             error=told.as_dict(),
         )
         return told
+
+    def _cut(self) -> None:
+        """End what code sent on the driver's own connection, which a stop may have left in mid-answer."""
+        with contextlib.suppress(Exception):
+            self.work.cancel()
+            self.work.reopen()
 
     def _after_loss(self, failure: Failure, *, in_transaction: bool) -> Failure:
         """Connect again and read the history, which alone knows whether the last commit arrived."""
@@ -231,30 +264,6 @@ class Executor:
         event = entries.WITHDRAWN if clean else _BROKEN[step.direction]
         detail: dict[str, Any] = {"statements": tap.report(), "error": told.message, "code": told.code}
         with contextlib.suppress(Exception):
+            self.work.connect()
             self.journal.ensure()
             self.journal.add(step.migration.key, event, **detail)
-
-
-class _Lines(io.TextIOBase):
-    """What a migration prints, as log events, a line each."""
-
-    def __init__(self, emit: Emit, key: str) -> None:
-        self._emit = emit
-        self._key = key
-        self._rest = ""
-
-    def writable(self) -> bool:
-        """Say that it can be written to."""
-        return True
-
-    def write(self, text: str) -> int:
-        """Log every whole line."""
-        *lines, self._rest = (self._rest + text).split("\n")
-        for line in lines:
-            self._emit("migration.output", line, migration=self._key, stream="stdout")
-        return len(text)
-
-    def flush_rest(self) -> None:
-        """Log what has no line end."""
-        if self._rest:
-            self.write("\n")

@@ -26,6 +26,27 @@ if TYPE_CHECKING:
     from smalls.tap import Tap
 
 
+_DRIVERS = frozenset({"peewee", "psycopg2", "psycopg", "pymysql", "MySQLdb", "mysql", "mariadb", "sqlite3"})
+
+
+# What the database says of statements that smalls' transaction stands in the way of, and what to do.
+_OUTSIDE = "That statement cannot run in a transaction: say `transaction = False` at the top of the file."
+_BETWEEN = "That needs a commit in between: split the file in two, or say `transaction = False` at its top."
+_REMEDIES = {
+    "transaction block": _OUTSIDE,
+    "from within a transaction": _OUTSIDE,
+    "inside a transaction": _OUTSIDE,
+    "manual commit block": "Say `transaction = False` at the top of the file, which commits by itself.",
+    "must be committed before": _BETWEEN,
+    "pending trigger events": _BETWEEN,
+    "foreign keys are broken": (
+        "In its transaction smalls has foreign keys off, so that tables can be rebuilt; ON DELETE and ON UPDATE "
+        "do nothing there. Mend the rows in the file too, or say `transaction = False` at its top."
+    ),
+}
+_AFTER_AN_ERROR = ("current transaction is aborted", "gave the transaction up")
+
+
 class BadOutcomeError(Exception):
     """The code returned, and what it left behind cannot be kept."""
 
@@ -54,7 +75,7 @@ class Failure:
 
     def is_lost(self, dialect: Dialect) -> bool:
         """Tell whether the connection broke."""
-        return isinstance(self.error, Exception) and dialect.trouble(self.error) is Trouble.LOST
+        return _trouble(self.error, dialect) is Trouble.LOST
 
 
 def explain(failure: Failure, dialect: Dialect, stop: Stop) -> SmallsError:
@@ -63,13 +84,21 @@ def explain(failure: Failure, dialect: Dialect, stop: Stop) -> SmallsError:
         return failure.error
     if isinstance(failure.error, Stopped) or stop.reason is not None:
         return _stopped(failure, stop)
-    trouble = dialect.trouble(failure.error) if isinstance(failure.error, Exception) else Trouble.OTHER
+    trouble = _trouble(failure.error, dialect)
     if trouble is Trouble.LOST:
         return _lost(failure)
     kind = _kind(failure, trouble)
-    return kind(
-        f"{failure.what} failed: {_words(failure.error)}{_extent(failure)}", hint=_hint(failure), **_fields(failure)
-    )
+    message = f"{failure.what} failed: {_words(failure.error)}{_extent(failure)}"
+    return kind(message, hint=_hint(failure, trouble), **_fields(failure))
+
+
+def _trouble(error: BaseException, dialect: Dialect) -> Trouble:
+    """Tell a database error's kind; what other code raises is none, whatever its text says."""
+    return dialect.trouble(error) if isinstance(error, Exception) and _is_from_database(error) else Trouble.OTHER
+
+
+def _is_from_database(error: BaseException) -> bool:
+    return type(error).__module__.partition(".")[0] in _DRIVERS
 
 
 def _kind(failure: Failure, trouble: Trouble) -> type[SmallsError]:
@@ -83,20 +112,31 @@ def _kind(failure: Failure, trouble: Trouble) -> type[SmallsError]:
 def _words(error: BaseException) -> str:
     if isinstance(error, BadOutcomeError | RolledBackError):
         return str(error)
-    if type(error).__module__.partition(".")[0] in {"peewee", "psycopg2", "psycopg", "pymysql", "sqlite3"}:
+    if _is_from_database(error):
         return message_of(error)
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    text = _text(error)
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _text(error: BaseException) -> str:
+    """Return an exception's words; its own __str__ may fail as the rest of its code did."""
+    try:
+        return str(error)
+    except Exception:
+        return ""
 
 
 def _extent(failure: Failure) -> str:
     if failure.clean:
         return ". Nothing of it took effect."
+    if failure.tap.aside:
+        return ". Its threads used connections of their own, so what took effect is not known."
     if failure.tap.opaque:
-        return ". It took the driver's own connection, so what took effect is not known."
+        return ". It went past Peewee to the driver, so what took effect is not known."
     return f". Before that, {failure.tap.effects} of its statements took effect."
 
 
-def _hint(failure: Failure) -> str | None:
+def _hint(failure: Failure, trouble: Trouble = Trouble.OTHER) -> str | None:
     if failure.resumable and not failure.clean:
         again = "smalls migrate" if failure.direction is Direction.FORWARD else "smalls rollback"
         return f"Remove what stood in its way and run `{again}` again: it goes on after the last step done."
@@ -107,9 +147,19 @@ def _hint(failure: Failure) -> str | None:
             f"`smalls repair` lists the statements that ran. Then `smalls repair --retry {key}` (run it again) "
             f"or `smalls repair {finish} {key}` (you finished it by hand)."
         )
-    text = str(failure.error)
-    if "transaction block" in text or "from within a transaction" in text:
-        return "That statement cannot run in a transaction: say `transaction = False` at the top of the file."
+    text = _text(failure.error)
+    if any(words in text for words in _AFTER_AN_ERROR):
+        return (
+            f"The code went on after an error, in: {failure.tap.failed}. Put the part that may fail into "
+            "`with db.atomic():`, or say `transaction = False` at the top of the file."
+        )
+    if (remedy := next((remedy for words, remedy in _REMEDIES.items() if words in text), None)) is not None:
+        return remedy
+    if trouble is Trouble.CANCELLED:
+        return (
+            "It took longer than SMALLS_STATEMENT_TIMEOUT (seconds), or somebody cancelled it at the server. "
+            "Raise the bound, or look for what holds it up; nothing of this migration took effect."
+        )
     return None
 
 

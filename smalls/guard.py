@@ -9,26 +9,64 @@ alone) and lets the rest of the file run as it would alone; the failure report t
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING, Any, Self
 
+from smalls.statements import verb
 from smalls.tap import TappedCursor, is_begin, is_commit, is_rollback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from smalls.database import WorkSession
+    from smalls.dialects.base import Violation
     from smalls.events import Emit
     from smalls.tap import Tap
 
-_HOOKED = ("cursor", "connection", "begin", "commit", "rollback", "close", "manual_commit")
+_LEAVING = ("begin", "commit", "close", "manual_commit")
+_NESTING = ("savepoint", "transaction")
+_HOOKED = ("cursor", "connection", "rollback", *_LEAVING, *_NESTING)
 
 
 class RolledBackError(Exception):
     """The code rolled our transaction back."""
 
 
+class Nested:
+    """A transaction of the code's own inside ours: a savepoint that Peewee counts as one."""
+
+    def __init__(self, database: Any, savepoint: Any) -> None:
+        self._db = database
+        self._savepoint = savepoint
+
+    def __enter__(self) -> Self:
+        self._savepoint.__enter__()
+        self._db.push_transaction(self)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        with contextlib.suppress(IndexError):  # ours was rolled back meanwhile, and nothing is open
+            self._db.pop_transaction()
+        self._savepoint.__exit__(*error)
+
+    def __call__(self, function: Callable[..., Any]) -> Any:
+        """Wrap a function, as a decorator."""
+        return self._savepoint(function)
+
+    def commit(self, begin: bool = True) -> None:
+        """Keep what was done so far; for good once the outer transaction is."""
+        self._savepoint.commit(begin)
+
+    def rollback(self, begin: bool = True) -> None:
+        """Undo what was done in it."""
+        self._savepoint.rollback(begin)
+
+
 class Guard:
-    """Runs code on the working session, inside a transaction of ours where `wrap` is set."""
+    """Runs code on the working session, inside a transaction of ours where `wrap` is set.
+
+    It watches the thread that made it. Other threads of the migration have connections of their own.
+    """
 
     def __init__(
         self, work: WorkSession, tap: Tap, emit: Emit, mark: str, *, wrap: bool, may_leave: bool = True
@@ -43,7 +81,12 @@ class Guard:
         self._own: dict[str, Callable[..., Any]] = {}
         self._marker: Any = None
         self._restore: Callable[[], None] = lambda: None
-        self.rolled_back = False
+        self._ineffective: list[str] = []
+        self._thread = threading.get_ident()
+        self._whole = False
+        self.broken_before: list[Violation] = []
+        self.rolled_back: str | None = None
+        self.committed = False
 
     @property
     def inside(self) -> bool:
@@ -66,23 +109,47 @@ class Guard:
             self._tap.before = lambda _sql: True
 
     def still_ours(self) -> bool:
-        """Ask the server whether our transaction is still the one that is open."""
-        return (
-            self.inside and self._work.in_transaction and self._work.dialect.is_ours(self._work.query, self._mark)
-        )
+        """Ask the server whether our transaction is still the one that is open: only then it has our mark."""
+        work = self._work
+        ours = self.inside and work.in_transaction and work.dialect.is_ours(work.raw_query, self._mark)
+        # Whatever went past Peewee went into our transaction, or else nobody knows where.
+        self._tap.opaque = not ours
+        return ours
+
+    def given_up(self) -> bool:
+        """Tell whether the server has given our transaction up after an error that the code swallowed."""
+        return self.inside and self._work.in_transaction and self._work.dialect.is_aborted(self._work.raw)
 
     def commit(self) -> None:
-        """Commit our transaction."""
+        """Commit our transaction, and run what the code gave to after_commit()."""
         self._work.query("COMMIT")
+        self._tap.settle()
+        self.committed = True
         self._close(committed=True)
 
-    def undo(self) -> None:
-        """Roll back whatever is open, ours or the code's own, on a session that may be broken."""
-        if self._work.in_transaction:
+    def undo(self) -> bool:
+        """Roll back whatever is open, ours or the code's own, on a session that may be broken.
+
+        Returns whether all that ran in our transaction is undone. A transaction that is gone was rolled
+        back by the server, unless something went past us that may have committed it.
+        """
+        opened = self._work.in_transaction
+        if self.inside:
+            self._whole = self._back_to_mark() if opened else not self._tap.opaque
+        if opened:
             with contextlib.suppress(Exception):
                 self._work.raw_query("ROLLBACK")
         self._tap.forget()
         self._close(committed=False)
+        return self._whole
+
+    def _back_to_mark(self) -> bool:
+        """Roll back to the beginning of our transaction, which only works in it, and even after an error."""
+        try:
+            self._work.raw_query(f"ROLLBACK TO SAVEPOINT {self._work.dialect.quote(self._mark)}")
+        except Exception:
+            return False
+        return True
 
     def left_open(self) -> bool:
         """Tell whether the code left a transaction of its own open."""
@@ -94,6 +161,7 @@ class Guard:
         if not self._wrap:
             self._work.bound_lock_waits(None)
             return
+        self.broken_before = self._work.dialect.violations(self._work.raw_query)
         self._restore = self._work.dialect.before_transaction(self._work.raw_query)
         self._work.dialect.begin(self._work.query, self._mark)
         self._tap.enter_transaction()
@@ -101,32 +169,35 @@ class Guard:
         self._db.push_transaction(self._marker)
 
     def _close(self, *, committed: bool) -> None:
-        stack = self._db._state.transactions  # noqa: SLF001 -- Peewee's own record of open transactions
+        self._db._state.transactions.clear()  # noqa: SLF001 -- Peewee's own record of open transactions
         if not self.inside:
-            stack.clear()
             return
         self._marker = None
-        stack.clear()
+        with contextlib.suppress(Exception):
+            self._put_back()
         if committed:
             self._db._run_commit_callbacks()  # noqa: SLF001 -- after_commit() of the migration's code
         else:
             self._db._clear_commit_callbacks()  # noqa: SLF001
-        with contextlib.suppress(Exception):
-            self._restore()
-        self._restore = lambda: None
+
+    def _put_back(self) -> None:
+        restore, self._restore = self._restore, lambda: None
+        restore()
 
     def _leave(self, reason: str) -> None:
         """Commit what there is and let the rest of the file run outside a transaction of ours."""
         if not self._may_leave:
             self._lost(reason)
+        with self._work.shielded():  # the commit and the note of it are one
+            self._work.raw_query("COMMIT")
+            self._tap.settle()
         marker, self._marker = self._marker, None
-        self._work.raw_query("COMMIT")
-        self._tap.settle()
         self._db._state.transactions.remove(marker)  # noqa: SLF001
-        self._db._run_commit_callbacks()  # noqa: SLF001
-        self._restore()
-        self._restore = lambda: None
+        self._put_back()
+        for sql in self._ineffective:
+            self._work.raw_query(sql)
         self._work.bound_lock_waits(None)
+        self._db._run_commit_callbacks()  # noqa: SLF001
         self._emit(
             "migration.unwrapped",
             f"The migration's code calls {reason}, so it runs outside smalls' transaction from there on. "
@@ -141,15 +212,27 @@ class Guard:
         self._own = {name: getattr(self._db, name) for name in _HOOKED}
         hooks: dict[str, Callable[..., Any]] = {"cursor": self._cursor, "connection": self._connection}
         if self._wrap:
-            hooks |= {name: self._leaving(name) for name in ("begin", "commit", "close", "manual_commit")}
+            hooks |= {name: self._leaving(name) for name in _LEAVING}
+            hooks |= {name: self._nesting(name) for name in _NESTING}
             hooks["rollback"] = self._rollback
         self._db.__dict__.update(hooks)
 
-    def _cursor(self, *args: Any, **kwargs: Any) -> TappedCursor:
-        return TappedCursor(self._own["cursor"](*args, **kwargs), self._tap)
+    def _is_elsewhere(self) -> bool:
+        """Tell whether another thread calls, and take note that it did: its statements are not seen."""
+        elsewhere = threading.get_ident() != self._thread
+        self._tap.aside = self._tap.aside or elsewhere
+        return elsewhere
+
+    def _cursor(self, *args: Any, **kwargs: Any) -> Any:
+        cursor = self._own["cursor"](*args, **kwargs)
+        return cursor if self._is_elsewhere() else TappedCursor(cursor, self._tap)
 
     def _connection(self) -> Any:
-        self._tap.opaque = True
+        if not self._is_elsewhere():
+            self._refuse_after_rollback()
+            if self.inside and not self._may_leave:
+                self._lost("connection(), past which a COMMIT would not be seen")
+            self._tap.opaque = True
         return self._own["connection"]()
 
     def _leaving(self, name: str) -> Callable[..., Any]:
@@ -161,6 +244,14 @@ class Guard:
 
         return call
 
+    def _nesting(self, name: str) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if not self.inside or self._is_elsewhere():
+                return self._own[name](*args, **kwargs)
+            return Nested(self._db, self._own["savepoint"]())
+
+        return call
+
     def _rollback(self) -> Any:
         if not self._alone():
             return self._own["rollback"]()
@@ -169,25 +260,45 @@ class Guard:
 
     def _alone(self) -> bool:
         """Whether our transaction is the only one open: calls inside the code's own are its own business."""
-        return self.inside and len(self._db._state.transactions) == 1  # noqa: SLF001
+        return self.inside and not self._is_elsewhere() and len(self._db._state.transactions) == 1  # noqa: SLF001
 
     def _lost(self, reason: str) -> None:
         self.undo()
-        self.rolled_back = True
-        raise RolledBackError(
+        self.rolled_back = (
             f"the code called {reason} on smalls' transaction; with `with db.atomic():` around the part, "
             "or `transaction = False` in the file, it can undo what is its own"
+            if self._may_leave
+            else f"the code calls {reason}, so it cannot be rehearsed in a transaction that is rolled back"
         )
+        self._refuse_after_rollback()
+
+    def _refuse_after_rollback(self) -> None:
+        """Let nothing run on outside, that the code believes to be inside a transaction."""
+        if self.rolled_back:
+            raise RolledBackError(self.rolled_back)
 
     def _before_statement(self, sql: str) -> bool:
         """See each statement first; False means that it is done already."""
+        self._refuse_after_rollback()
         if not self.inside:
             return True
-        if is_commit(sql):
+        parts = self._work.dialect.parts(sql)
+        if len(parts) > 1:
+            self._before_script(parts)
+        elif is_commit(sql):
             self._leave("COMMIT")
             return False
-        if is_rollback(sql):
+        elif is_rollback(sql):
             self._lost("ROLLBACK")
-        if is_begin(sql) or self._work.dialect.must_leave(sql):
+        elif self._alone() and (is_begin(sql) or self._work.dialect.must_leave(sql)):
             self._leave(sql.split("(", maxsplit=1)[0].strip()[:40])
+        elif self._work.dialect.is_ineffective(sql):
+            self._ineffective.append(sql)
         return True
+
+    def _before_script(self, parts: list[str]) -> None:
+        """Let a script with transactions of its own run as it would alone; how far it comes is not seen."""
+        # An END alone closes the body of a function.
+        if any(is_begin(part) or is_rollback(part) or (is_commit(part) and verb(part) != "END") for part in parts):
+            self._leave("a script with a transaction of its own")
+            self._tap.opaque = True

@@ -14,6 +14,7 @@ from smalls.model import Direction, Unfinished
 if TYPE_CHECKING:
     from smalls.clock import Clock
     from smalls.database import WorkSession
+    from smalls.redact import Redactor
 
 Entry: TypeAlias = tuple[str, str]
 """An event, and its detail as JSON."""
@@ -37,11 +38,12 @@ _UNFINISHED = {
 class Journal:
     """Reads and appends to the journal through the working session."""
 
-    def __init__(self, work: WorkSession, clock: Clock, run_id: str, who: str) -> None:
+    def __init__(self, work: WorkSession, clock: Clock, run_id: str, who: str, redactor: Redactor) -> None:
         self._work = work
         self._clock = clock
         self._run_id = run_id
         self._who = who
+        self._redactor = redactor
         self.table = work.dialect.table(work.settings.db_schema, TABLE)
 
     def ensure(self) -> None:
@@ -50,12 +52,12 @@ class Journal:
             self._work.query(statement)
 
     def add(self, key: str, event: str, *, quietly: bool = False, **detail: Any) -> None:
-        """Append an entry; part of whatever transaction is open. Details must hold no secret.
+        """Append an entry; part of whatever transaction is open. Known secrets are taken out of details.
 
         `quietly` past what watches a migration's statements, whose effects it is none of.
         """
         param = self._work.dialect.param
-        text = json.dumps({"who": self._who, **detail}, default=str)
+        text = json.dumps({"who": self._who, **self._redactor.value(detail)}, default=str)
         send = self._work.raw_query if quietly else self._work.query
         send(
             f"INSERT INTO {self.table} (at, run_id, migration, event, detail) VALUES ({', '.join([param] * 5)})",

@@ -20,7 +20,23 @@ _LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 # The names that Google Cloud Logging and collectors after it read:
 # https://cloud.google.com/logging/docs/reference/v2/rest/v2/LogEntry#LogSeverity
 _SEVERITIES = {"debug": "DEBUG", "info": "INFO", "warning": "WARNING", "error": "ERROR"}
-_UNTOUCHED = ("timestamp", "level", "severity", "event", "run_id")
+# Words of ours, which no secret is put into; a password that happens to be one of them must not blot it out.
+_UNTOUCHED = frozenset(
+    {
+        *(
+            "timestamp",
+            "level",
+            "severity",
+            "event",
+            "run_id",
+            "command",
+            "environment",
+            "outcome",
+            "smalls_version",
+        ),
+        *("direction", "kind", "stream", "lock", "signal", "reason", "action", "code"),
+    }
+)
 
 
 class Log:
@@ -34,6 +50,7 @@ class Log:
         self._bound: dict[str, Any] = {"run_id": run_id}
         self._stream = stream
         self.redactor = redactor
+        self._over = False
         self.console: Console | None = None
         self._json: Any = None
         if form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty()):
@@ -48,9 +65,12 @@ class Log:
     def __call__(self, event: str, message: str, /, *, level: str | None = None, **fields: Any) -> None:
         """Log one event of the catalogue, at its own level unless `level` says another."""
         level = level or EVENTS[event].level
-        if _LEVELS[level] < self._threshold and event != "run.finished":
+        last = event == "run.finished"
+        if self._over or (_LEVELS[level] < self._threshold and not last):
             return
-        known = {name: value for name, value in (self._bound | fields).items() if value is not None}
+        # A thread that still passes output on has nothing to say after the last line.
+        self._over = last
+        known = {name: value for name, value in (self._bound | fields).items() if value is not None or last}
         try:
             if self.console:
                 self.console.show(event, level, self.redactor.text(message), self.redactor.value(known))
@@ -61,7 +81,12 @@ class Log:
 
     def clean(self, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Take secrets out of an entry, all but its fixed fields."""
-        return {name: value if name in _UNTOUCHED else self.redactor.value(value) for name, value in entry.items()}
+        return {name: self._clean(name, value) for name, value in entry.items()}
+
+    def _clean(self, name: str, value: Any) -> Any:
+        if name in _UNTOUCHED:
+            return value
+        return self.clean(value) if isinstance(value, dict) else self.redactor.value(value)
 
 
 def _json_logger(log: Log, stream: TextIO) -> Any:

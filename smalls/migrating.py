@@ -32,13 +32,13 @@ def migrate(run: Run, target: str | None, app: str = "") -> str:
     warn_of_differences(run, assessment)
     planned = _plan(run, assessment, target, app)
     if not planned and not assessment.in_progress:
-        return _nothing(assessment)
+        return _nothing(assessment, target)
     modules = load_all(planned, run.stop.check)
     with run.locked() as held:
         assessment = run.look(locked=True)
         planned = _plan(run, assessment, target, app)
         if not planned:
-            return _nothing(assessment)
+            return _nothing(assessment, target)
         missing = [migration for migration in planned if migration.key not in modules]
         modules |= load_all(missing, run.stop.check)
         ready = readied(run, planned, modules, Direction.FORWARD)
@@ -69,8 +69,10 @@ def _plan_app(run: Run, assessment: Assessment, target: str | None, app: str) ->
     )
 
 
-def _nothing(assessment: Assessment) -> str:
-    return f"Nothing to do: {_count(assessment.applied)} applied, nothing pending."
+def _nothing(assessment: Assessment, target: str | None) -> str:
+    waiting = len(assessment.pending)
+    rest = f"{waiting} pending, none of it up to {target}" if target and waiting else "nothing pending"
+    return f"Nothing to do: {_count(assessment.applied)} applied, {rest}."
 
 
 def _count(things: Sequence[Any]) -> str:

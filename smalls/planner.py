@@ -21,7 +21,7 @@ from smalls.errors import (
     UnfinishedMigrationError,
     UsageError,
 )
-from smalls.model import Edited, HistoryRow, Kind, OnNewer, OutOfOrder, Policies, Unfinished
+from smalls.model import Direction, Edited, HistoryRow, Kind, OnNewer, OutOfOrder, Policies, Unfinished
 from smalls.versions import at_least, later
 
 if TYPE_CHECKING:
@@ -182,12 +182,14 @@ def listed(names: Iterable[object]) -> str:
 
 def _unfinished_error(work: Unfinished) -> SmallsError:
     how = "failed part-way" if work.state == "failed" else "was interrupted, and no end of it was recorded"
-    what = "" if work.direction.value == "forward" else "The undoing of "
+    forward = work.direction is Direction.FORWARD
+    what = "" if forward else "The undoing of "
+    finish = "mark-applied" if forward else "forget"
     return UnfinishedMigrationError(
         f"{what}{work.key} {how} ({work.at} UTC).",
         hint=(
             f"Look at the database, then: `smalls repair --retry {work.key}` (run it again) or "
-            f"`smalls repair --mark-applied {work.key}` (it is finished). `smalls repair` shows what is known."
+            f"`smalls repair --{finish} {work.key}` (it is finished). `smalls repair` shows what is known."
         ),
         migration=work.key,
         statements=work.detail.get("statements"),
@@ -255,6 +257,7 @@ class Target:
 
 
 ZERO = -1
+_MOST_DIGITS = 255  # as in a file name; Python itself refuses to read more than 4,300
 
 
 def parse_target(text: str, known: Iterable[Revision], app: str = "") -> Target:
@@ -264,7 +267,7 @@ def parse_target(text: str, known: Iterable[Revision], app: str = "") -> Target:
     """
     if text == "zero":
         return Target(app, ZERO)
-    if text.isdecimal():
+    if text.isdecimal() and len(text) <= _MOST_DIGITS:
         return Target(app, int(text))
     for revision in known:
         own = revision.app == app
@@ -293,7 +296,8 @@ def plan_forward(assessment: Assessment, policies: Policies, target: Target | No
 
 
 def _exists(target: Target, assessment: Assessment) -> bool:
-    revisions = [m.revision for m in assessment.pending] + [entry.row.revision for entry in assessment.applied]
+    waiting = (*assessment.pending, *assessment.out_of_order)
+    revisions = [m.revision for m in waiting] + [entry.row.revision for entry in assessment.applied]
     return any(
         r.app == target.app and r.number == target.number and target.name in (None, r.name) for r in revisions
     )

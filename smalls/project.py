@@ -142,7 +142,7 @@ def import_module(name: str) -> Any:
         if error.name and (name == error.name or name.startswith(f"{error.name}.")):
             return None
         raise _import_failed(name, error) from None
-    except (Exception, SystemExit) as error:
+    except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise _import_failed(name, error) from None
 
 
@@ -191,9 +191,13 @@ def _concrete(found: Any, settings: Settings, where: str) -> Chosen:
 
 
 def _repoint(found: Any, wanted: Location) -> None:
+    from peewee import Database, SqliteDatabase
+
     for name in _PLACE:
         found.connect_params.pop(name, None)
-    found.init(wanted.name, **parameters(wanted))
+    # The engines' own init() would put their defaults over what the project chose (isolation, character set).
+    init = type(found).init if isinstance(found, SqliteDatabase) else Database.init
+    init(found, wanted.name, **parameters(wanted))
 
 
 def _ignored(named: Named, wanted: Location, own: Location, where: str) -> Doubt:

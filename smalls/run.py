@@ -16,7 +16,7 @@ from smalls.errors import MigrationsFolderError
 from smalls.execution import Executor
 from smalls.history import TABLE, History
 from smalls.journal import Journal
-from smalls.lock import AdvisoryLock, FileLock, HeldLocks, Lock, NoLock, Waiter, acquire
+from smalls.lock import AdvisoryLock, FileLock, HeldLocks, LeaseLock, Lock, NoLock, Waiter, acquire
 from smalls.model import Environment
 from smalls.planner import Assessment, assess, parse_target
 from smalls.project import Chosen, choose_database
@@ -123,8 +123,11 @@ class Run:
             self._work = work
             self.stop.cancels(work.cancel)
             if work.exists:
-                wait_for(work, self.chosen.location, self.log, self.clock, self.stop)
+                self._connect(work)
         return self._work
+
+    def _connect(self, work: WorkSession) -> None:
+        wait_for(work, self.chosen.location, self.log, self.clock, self.stop)
 
     @property
     def who(self) -> str:
@@ -145,7 +148,7 @@ class Run:
     @cached_property
     def journal(self) -> Journal:
         """The journal."""
-        return Journal(self.work, self.clock, self.run_id, self.who)
+        return Journal(self.work, self.clock, self.run_id, self.who, self.log.redactor)
 
     def look(self, *, locked: bool = False) -> Assessment:
         """Lay files and history side by side; creates nothing.
@@ -187,8 +190,8 @@ class Run:
         Raises LockTimeoutError, naming the holder, when the bound is over.
         """
         if not self.work.exists:
-            self.work.connect()
-        key = f"{self.chosen.location.name}:{self.settings.db_schema or ''}:{TABLE}"
+            self._connect(self.work)
+        key = self.lock_key
         waiter = Waiter(self.log, self.clock, self.stop, self.settings.lock_timeout)
         first = acquire(self._first_lock(key), waiter, self.log, token=self.settings.lock_token)
         held = HeldLocks(first, self.work if both else None, key)
@@ -201,12 +204,20 @@ class Run:
             ms = int((self.clock.monotonic() - began) * 1000)
             self.log("lock.released", "Released the lock.", lock=first.name, held_ms=ms)
 
+    @property
+    def lock_key(self) -> str:
+        """What the lock stands for: the history of one schema of one database."""
+        schema = self.settings.db_schema or self.chosen.dialect.default_schema
+        return f"{self.chosen.location.name}:{schema}:{TABLE}"
+
     def _first_lock(self, key: str) -> Lock:
         name = str(self.chosen.database.database)
         if self.settings.lock is LockKind.NONE:
             self.log("lock.skipped", "SMALLS_LOCK is none: nothing keeps two runs apart.")
             return NoLock()
         if self.chosen.location.engine is not Engine.SQLITE:
+            if self.settings.lock is LockKind.LEASE:
+                return LeaseLock(self.work, key, f"{self.run_id}@{platform.node()}", self.log)
             return AdvisoryLock(self.work, key, self.log)
         return NoLock() if name == MEMORY else FileLock(name, self.run_id, f"pid {os.getpid()}")
 

@@ -93,7 +93,8 @@ def write_new(folder: Path, description: str, text: str) -> str:
 
 def _text(settings: Settings, description: str) -> str:
     """Return the file's text; the migrator is chosen by the database when the file runs."""
-    safe = " ".join(description.split()).replace("\\", "\\\\").replace('"', "'")
+    readable = description.encode(errors="replace").decode()  # bytes of the command line that are no text
+    safe = " ".join(readable.split()).replace("\\", "\\\\").replace('"', "'")
     peewee = "from playhouse.migrate import migrate as pw_migrate\n"
     if not settings.model:
         imports = f"{peewee}\nfrom smalls import db, migrator  # the run's database"

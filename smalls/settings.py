@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from smalls.errors import ConfigError, UsageError
 from smalls.model import Edited, Environment, OnNewer, OutOfOrder, Policies
-from smalls.urls import Engine, Location, parse_url
+from smalls.urls import Engine, Location, parse_url, secrets_in
 from smalls.variables import (
     PREFIX,
     Doubt,
@@ -18,6 +18,7 @@ from smalls.variables import (
     read_variable,
     unknown_names,
 )
+from smalls.versions import version_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +29,7 @@ class LockKind(Enum):
 
     AUTO = "auto"
     ADVISORY = "advisory"
+    LEASE = "lease"
     NONE = "none"
 
 
@@ -150,6 +152,16 @@ def _name(text: str) -> str:
     return text
 
 
+def _version(text: str) -> str | None:
+    if not text.strip():
+        return None
+    try:
+        version_key(text, where="")
+    except ConfigError:
+        raise ValueError("an integer or a version such as 1.4.0") from None
+    return text.strip()
+
+
 @dataclass(frozen=True, slots=True)
 class Spec:
     """One setting: its config key, how its text is read, its defaults, and whether it can hold a secret."""
@@ -191,7 +203,7 @@ SPECS: dict[str, Spec] = {
         Spec("out_of_order", _one_of(OutOfOrder), "apply", "refuse"),
         Spec("edited", _one_of(Edited), "warn", "refuse"),
         Spec("on_newer", _one_of(OnNewer), "accept"),
-        Spec("smalls_version", _text),
+        Spec("smalls_version", _version),
         Spec("log_format", _one_of(LogFormat), "auto"),
         Spec("log_level", _level, "info"),
         Spec("yes", _yes, "0"),
@@ -238,9 +250,7 @@ def load(flags: Flags, environ: Mapping[str, str]) -> Settings:
         log_format=read["log_format"],
         log_level=read["log_level"],
         yes=read["yes"],
-        policies=Policies(
-            read["out_of_order"], read["edited"], read["on_newer"], _stripped(read.get("smalls_version"))
-        ),
+        policies=Policies(read["out_of_order"], read["edited"], read["on_newer"], read.get("smalls_version")),
         lock_token=environ.get("SMALLS_LOCK_TOKEN") or None,
         values=values,
         doubts=(*doubts, *more),
@@ -254,10 +264,6 @@ def with_policies(settings: Settings, environment: Environment) -> Settings:
     prod = environment is Environment.PROD
     defaults = {key: SPECS[key].parse(_default(SPECS[key], prod=prod) or "") for key in ("out_of_order", "edited")}
     return replace(settings, environment=environment, policies=replace(settings.policies, **defaults))
-
-
-def _stripped(text: str | None) -> str | None:
-    return text.strip() or None if text else None
 
 
 def _collect(flags: Flags, environ: Mapping[str, str]) -> tuple[dict[str, Value], list[Doubt]]:
@@ -319,16 +325,18 @@ def _database(
     if parts.keys() - {"user", "password"}:
         return _from_parts(parts), Named.PARTS, []
     if ambient:
-        return _ambient(ambient, has_object="model" in values)
+        return _ambient(ambient, parts, has_object="model" in values)
     if from_config:
-        return parse_url(from_config.text, where=from_config.source), Named.CONFIG, []
+        return _with_parts(parse_url(from_config.text, where=from_config.source), parts, Named.CONFIG)
     return (None, None, []) if prod else (_default_location(), Named.DEFAULT, [])
 
 
-def _ambient(value: Value, *, has_object: bool) -> tuple[Location | None, Named | None, list[Doubt]]:
+def _ambient(
+    value: Value, parts: Mapping[str, str], *, has_object: bool
+) -> tuple[Location | None, Named | None, list[Doubt]]:
     """Read DATABASE_URL; where the project has an object of its own, one that we can't read is no error."""
     try:
-        return parse_url(value.text, where=value.source), Named.AMBIENT, []
+        return _with_parts(parse_url(value.text, where=value.source), parts, Named.AMBIENT)
     except ConfigError as error:
         if not has_object:
             raise
@@ -372,6 +380,12 @@ def _from_parts(parts: Mapping[str, str]) -> Location:
                 setting=f"SMALLS_DB_{part.upper()}",
             )
     engine = parts["engine"].lower()
+    if not engine.replace("+", "").isalnum():
+        raise ConfigError(
+            "SMALLS_DB_ENGINE is not the name of an engine.",
+            hint="It is one of postgresql, mysql, mariadb, sqlite; a whole URL goes into SMALLS_DATABASE_URL.",
+            setting="SMALLS_DB_ENGINE",
+        )
     placeholder = "sqlite:///x" if engine.startswith("sqlite") else f"{engine}://h/x"
     location = parse_url(placeholder, where="SMALLS_DB_ENGINE")
     return replace(
@@ -397,16 +411,9 @@ def _port(text: str | None) -> int | None:
 
 
 def _secrets(values: Mapping[str, Value], location: Location | None, environ: Mapping[str, str]) -> frozenset[str]:
+    """Return every password that the settings hold, in use or not: all of them stand in the environment."""
     found = {values["db_password"].text} if "db_password" in values else set()
-    ambient = Value(environ.get("DATABASE_URL", ""), "DATABASE_URL")
-    for candidate in (location, _quiet_location(values.get("database_url")), _quiet_location(ambient)):
-        if candidate and candidate.password:
-            found.add(candidate.password)
+    configured = values["database_url"].text if "database_url" in values else ""
+    for url in (configured, environ.get("DATABASE_URL", ""), location.url if location else ""):
+        found |= secrets_in(url)
     return frozenset(found)
-
-
-def _quiet_location(value: Value | None) -> Location | None:
-    try:
-        return parse_url(value.text, where=value.source) if value else None
-    except ConfigError:
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -57,11 +58,12 @@ def load(migration: Migration) -> ModuleType:
     """
     traits = migration.traits
     module = ModuleType(f"{Path(migration.path).parent.name}.{migration.revision.name}")
-    module.__file__ = migration.path
+    module.__file__ = str(Path(migration.path).absolute())
     module.__package__ = Path(migration.path).parent.name
     sys.modules[module.__name__] = module
     try:
-        exec(compile(migration.source, migration.path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 -- what a migration is for
+        with contextlib.chdir(Path.cwd()):  # a file that goes elsewhere goes alone
+            exec(compile(migration.source, migration.path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 -- what a migration is for
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise _load_error(migration, error) from None
     for name in ("migrate", "rollback") if traits.has_rollback and not traits.declarative else ("migrate",):

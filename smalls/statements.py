@@ -14,6 +14,10 @@ _READS = frozenset(
     {"SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "SET", "USE", "VALUES", "PRAGMA", "WITH", "HELP"}
 )
 _WRITING_READ = re.compile(r"\b(?:INSERT|UPDATE|DELETE|MERGE|INTO)\b", re.IGNORECASE)
+_HALFWAY = re.compile(
+    r"\s*(?:CALL\b|DROP\s+(?:TABLE|VIEW)\b[^;]*,|RENAME\s+TABLE\b[^;]*,|(?:CREATE|DROP|REINDEX|ALTER)\b.*\bCONCURRENTLY\b)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def split_statements(text: str) -> list[str]:
@@ -41,6 +45,15 @@ def only_reads(sql: str) -> bool:
     """Tell whether a statement surely changes nothing; in doubt it does not say so."""
     first = verb(sql)
     return first in _READS and not (first in {"SELECT", "WITH", "EXPLAIN"} and _WRITING_READ.search(sql))
+
+
+def may_fail_halfway(sql: str) -> bool:
+    """Tell whether a statement that failed may have left something behind, by itself and for good.
+
+    A failed CREATE INDEX CONCURRENTLY leaves an invalid index; DROP TABLE of several drops what is there
+    on MariaDB; a procedure may commit.
+    """
+    return _HALFWAY.match(sql) is not None
 
 
 def shown(sql: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import threading
 import time
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from smalls.events import Emit
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+_CANCEL_AGAIN = 0.5
+_FAREWELL = 1.0
 _NAMES = {signal.SIGINT: "SIGINT", signal.SIGTERM: "SIGTERM", signal.SIGALRM: "the run's deadline"}
 
 
@@ -38,7 +41,9 @@ class Stop:
         self._in_statement = False
         self._interruptible = 0
         self._shielded = 0
+        self._longest: float | None = None
         self._cancel: Callable[[], None] | None = None
+        self._cancelling = threading.Lock()
 
     # ── used by the run ──
 
@@ -59,6 +64,10 @@ class Stop:
         """Let a stop call `cancel`, from another thread, when it finds a statement running."""
         self._cancel = cancel
 
+    def bounds_statements(self, seconds: float | None) -> None:
+        """Cancel every statement that takes longer; for servers that cannot be told to do it themselves."""
+        self._longest = seconds
+
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:
         """Within the block (a migration's own code, a sleep) a signal raises at once."""
@@ -72,18 +81,34 @@ class Stop:
     @contextlib.contextmanager
     def statement(self) -> Iterator[None]:
         """Mark the time a statement is with the server: a stop cancels it there and waits for its answer."""
-        self.check()
-        self._in_statement = True
+        self._in_statement = True  # before the check: a stop between the two must find the one or the other
         try:
-            yield
+            self.check()
+            with self._bounded():
+                yield
         finally:
             self._in_statement = False
         self.check()
 
     @contextlib.contextmanager
+    def _bounded(self) -> Iterator[None]:
+        if self._longest is None or self._shielded:
+            yield
+            return
+        timer = threading.Timer(self._longest, self.cancel_running)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()  # so that a late cancel cannot meet the next statement
+
+    @contextlib.contextmanager
     def shielded(self) -> Iterator[None]:
         """Hold a stop back: for the few statements that record what has been done."""
-        self._shielded += 1
+        with self._cancelling:  # a cancel under way was meant for what ran before
+            self._shielded += 1
         try:
             yield
         finally:
@@ -96,13 +121,17 @@ class Stop:
 
     # ── called by the system ──
 
-    def request(self, reason: int) -> None:
-        """Ask for a stop and cancel a running statement. Called from a thread."""
-        self.reason = reason
-        if self._in_statement and self._cancel and not self._shielded:
-            # A server that cannot be reached for the cancel cannot be told to hurry either.
-            with contextlib.suppress(Exception):
-                self._cancel()
+    def cancel_running(self) -> None:
+        """Cancel what may be running at the server. Called from a thread.
+
+        A migration's own code counts as running too: what it sends through the driver's own connection is
+        not seen, and cancelling a session that runs nothing does nothing.
+        """
+        with self._cancelling:
+            if (self._in_statement or self._interruptible) and self._cancel and not self._shielded:
+                # A server that cannot be reached for the cancel cannot be told to hurry either.
+                with contextlib.suppress(Exception):
+                    self._cancel()
 
     def handle(self, number: int, _frame: Any) -> None:
         """Handle a signal in the main thread: raise where that is safe, else leave it to `check`."""
@@ -118,7 +147,8 @@ def signals_stop(stop: Stop, emit: Emit, run_timeout: float | None) -> Iterator[
     os.set_blocking(writer, False)
     before = {number: signal.signal(number, stop.handle) for number in _SIGNALS}
     wakeup = signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_listen, args=(reader, stop, emit), daemon=True, name="smalls-stop").start()
+    listener = threading.Thread(target=_listen, args=(reader, stop, emit), daemon=True, name="smalls-stop")
+    listener.start()
     signal.setitimer(signal.ITIMER_REAL, run_timeout or 0)
     try:
         yield
@@ -128,12 +158,26 @@ def signals_stop(stop: Stop, emit: Emit, run_timeout: float | None) -> Iterator[
         for number, handler in before.items():
             signal.signal(number, handler)
         os.close(writer)
+        listener.join(_FAREWELL)  # what it has to say comes before the run's last line
 
 
 def _listen(reader: int, stop: Stop, emit: Emit) -> None:
+    """Pass signals on until the pipe is closed; once one came, cancel what runs, again and again.
+
+    Once is not enough: a cancel that comes just before the statement reaches the server is lost.
+    """
     with os.fdopen(reader, "rb", buffering=0) as pipe:
-        while byte := pipe.read(1):
-            if byte[0] in _NAMES:
-                name = _NAMES[signal.Signals(byte[0])]
-                stop.request(byte[0])
-                emit("stop.requested", f"Asked to stop by {name}: stopping at the next safe point.", signal=name)
+        while True:
+            came, _, _ = select.select([pipe], [], [], None if stop.reason is None else _CANCEL_AGAIN)
+            if came and not _heard(pipe.read(1), stop, emit):
+                return
+            if stop.reason is not None:
+                stop.cancel_running()
+
+
+def _heard(byte: bytes | None, stop: Stop, emit: Emit) -> bool:
+    if byte and byte[0] in _NAMES:
+        name = _NAMES[signal.Signals(byte[0])]
+        stop.reason = byte[0]
+        emit("stop.requested", f"Asked to stop by {name}: stopping at the next safe point.", signal=name)
+    return bool(byte)

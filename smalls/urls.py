@@ -7,6 +7,7 @@ and of https://docs.peewee-orm.com (`db_url`).
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from urllib.parse import parse_qsl, quote, unquote, urlencode
@@ -35,6 +36,7 @@ _SCHEMES = {
 }
 _DRIVERS = {"psycopg2", "pymysql", "pool", "pysqlite"}
 MEMORY = ":memory:"
+_PLAIN_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9.-]*(?:\+[A-Za-z0-9]+)?\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +100,20 @@ def parse_url(text: str, *, where: str) -> Location:
     return _server(base, rest, options, where)
 
 
+def secrets_in(text: str) -> set[str]:
+    """Return the passwords in a URL's text, as written and decoded; for URLs of any kind, usable or not."""
+    rest, _, query = text.partition("://")[2].partition("?")
+    credentials = rest.partition("/")[0].rpartition("@")[0] or text.partition("://")[2].rpartition("@")[0]
+    written = credentials.partition(":")[2]
+    options = {value for key, value in parse_qsl(query) if "pass" in key.lower()}
+    return {secret for secret in (written, unquote(written), *options) if secret}
+
+
 def _scheme_problem(scheme: str, separator: str) -> str:
     if not separator:
         return "it has no '://'"
-    return f"its scheme {scheme!r} is not known"
+    # Only what is surely a scheme is shown: with a mistyped URL anything can stand before a "://".
+    return f"its scheme {scheme!r} is not known" if _PLAIN_SCHEME.match(scheme) else "it has no scheme"
 
 
 def _bad(where: str, problem: str) -> ConfigError:
@@ -162,7 +174,9 @@ def _credentials_from_query(location: Location) -> Location:
 
 def _address(address: str, where: str) -> tuple[str | None, int | None]:
     if address.startswith("["):
-        host, _, tail = address[1:].partition("]")
+        host, bracket, tail = address[1:].partition("]")
+        if not bracket:
+            raise _bad(where, "its host has a '[' and no ']'")
         port = tail.removeprefix(":")
     else:
         host, _, port = address.partition(":")

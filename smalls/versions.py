@@ -19,6 +19,8 @@ _VERSION = re.compile(
 )
 _PRE = {"a": 0, "alpha": 0, "b": 1, "beta": 1, "c": 2, "rc": 2, "pre": 2, "preview": 2}
 _NO_PRE = 3
+_LONGEST = 255
+_LARGEST_INTEGER = 2**31 - 1
 _DEV_ONLY = -1
 
 VersionKey = tuple[int, tuple[int, ...], tuple[int, int], int, tuple[int, int]]
@@ -29,10 +31,10 @@ def version_key(text: str, *, where: str) -> VersionKey:
 
     Raises ConfigError, naming `where` the text stands, for anything that is no version.
     """
-    match = _VERSION.match(text.strip())
+    match = _VERSION.match(text.strip()) if len(text) <= _LONGEST else None
     if match is None:
         raise ConfigError(
-            f"{where} is {text!r}, which is neither an integer nor a version such as 1.4.0.",
+            f"{where} is {text[:_LONGEST]!r}, which is neither an integer nor a version such as 1.4.0.",
             hint="Use an integer (42) or a PEP 440 version (1.4.0, 2.0rc1).",
         )
     part = match.groupdict()
@@ -74,5 +76,11 @@ def later(one: str, other: str, *, where: str) -> bool:
 
 
 def as_integer(version: str | None) -> int:
-    """Return the integer that upstream's `version` column holds: the image version if it is one, else 0."""
-    return int(version) if version and version.strip().isdecimal() else 0
+    """Return the integer that upstream's `version` column holds: the image version if it is one, else 0.
+
+    The column has 32 bits; a number beyond them (a build's time stamp) is kept in our own column only.
+    """
+    if version is None or len(version) > _LONGEST or not version.strip().isdecimal():
+        return 0
+    number = int(version)
+    return number if number <= _LARGEST_INTEGER else 0

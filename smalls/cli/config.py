@@ -24,9 +24,9 @@ def command(flags: Flags, *, as_json: bool) -> int:
     def body(run: Run) -> str:
         found = describe(run)
         if as_json:
-            show_json(found)
+            show_json(run, found)
         else:
-            show_lines(as_text(found))
+            show_lines(run, as_text(found))
         return "Shown; nothing was changed."
 
     return execute(flags, "config", body)

@@ -21,7 +21,7 @@ def consent(run: Run, *, yes: bool) -> Callable[[str], None]:
             return
         if not sys.stdin.isatty():
             raise ConsentError(f"{question} Nobody said yes, and there is no terminal to ask on.")
-        print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201 -- a question to a person
+        print(f"{question} [y/N] ", end="", file=sys.__stderr__, flush=True)
         with run.stop.interruptible():
             answer = sys.stdin.readline()
         if answer.strip().lower() not in {"y", "yes"}:

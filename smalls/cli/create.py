@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from smalls.cli.edge import execute
+from smalls.cli.output import show_lines
 from smalls.errors import UsageError
 from smalls.scaffolding import create
 
@@ -65,7 +66,7 @@ def command(
             return "Nothing to do: models and migrations agree."
         run.log("migration.created", f"Created {path}.", path=path)
         if not run.log.console:
-            click.echo(path)
+            show_lines(run, path)
         return "" if run.log.console else f"Created {path}."
 
     return execute(flags, "create", body)

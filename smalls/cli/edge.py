@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from smalls.clock import SystemClock
 from smalls.errors import (
@@ -14,10 +14,13 @@ from smalls.errors import (
     PermissionDeniedError,
     RelationLockError,
     SmallsError,
+    UnknownDatabaseError,
+    UnreachableError,
 )
 from smalls.logs import Log, make_streams_safe
+from smalls.printed import printed
 from smalls.redact import Redactor
-from smalls.run import Run
+from smalls.run import Counts, Run
 from smalls.settings import Flags, LogFormat, load
 from smalls.stop import Stop, Stopped, signals_stop
 from smalls.version import __version__
@@ -25,6 +28,7 @@ from smalls.version import __version__
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from smalls.dialects.base import Trouble
     from smalls.settings import Settings
 
 _OUTCOMES = {Exit.OK: "ok", Exit.PENDING: "pending", Exit.INTERRUPTED: "stopped", Exit.TERMINATED: "stopped"}
@@ -43,17 +47,17 @@ def execute(flags: Flags, command: str, body: Callable[[Run], str]) -> int:
     stop = Stop()
     try:
         settings = load(flags, os.environ)
-    except SmallsError as error:
+    except Exception as raised:
+        error = raised if isinstance(raised, SmallsError) else _defect(raised)
         log = Log(_form_despite(flags), "info", run_id, Redactor(), sys.stderr)
         _fail(log, error)
-        return _finish(log, command, error.exit_code, error.message, {"duration_ms": _since(clock, began)})
+        return _finish(log, command, (error.exit_code, error.message), Counts(), _since(clock, began))
     log = Log(settings.log_format, settings.log_level, run_id, Redactor(settings.secrets), sys.stderr)
     run = Run(settings, log, clock, stop, run_id)
     with signals_stop(stop, log, settings.run_timeout):
         _start(log, command, settings)
-        code, message = _outcome(run, body)
-    counts = {"applied": run.counts.applied, "undone": run.counts.undone, "pending": run.counts.pending}
-    return _finish(log, command, code, message, {**counts, "duration_ms": _since(clock, began)})
+        ended = _outcome(run, body)
+    return _finish(log, command, ended, run.counts, _since(clock, began))
 
 
 def _since(clock: SystemClock, began: float) -> int:
@@ -82,7 +86,8 @@ def _start(log: Log, command: str, settings: Settings) -> None:
 def _outcome(run: Run, body: Callable[[Run], str]) -> tuple[Exit, str]:
     error: SmallsError
     try:
-        return Exit.OK, body(run)
+        with printed(run.log):
+            return Exit.OK, body(run)
     except SmallsError as raised:
         error = raised
     except Stopped:
@@ -98,20 +103,44 @@ def _outcome(run: Run, body: Callable[[Run], str]) -> tuple[Exit, str]:
 def _translated(run: Run, error: Exception) -> SmallsError:
     """Return the error of ours that an exception outside migrations means."""
     from smalls.dialects.base import Trouble, message_of
-    from smalls.frames import deepest
 
     words = message_of(error)
     if run.stop.reason is not None:
         return run.stop.error()
     trouble = run.chosen.dialect.trouble(error) if "chosen" in run.__dict__ else Trouble.OTHER
-    if trouble is Trouble.LOST:
-        return ConnectionLostError(f"The connection was lost: {words}.")
-    if trouble in {Trouble.PERMISSION, Trouble.READ_ONLY}:
-        return PermissionDeniedError(f"The database refused what smalls needs to do: {words}.")
-    if trouble in {Trouble.LOCKED, Trouble.DEADLOCK}:
-        return RelationLockError(f"smalls' own tables were locked by another session: {words}.")
+    if told := _told(trouble):
+        kind, what = told
+        return kind(f"{what}: {words}.")
+    return _defect(error)
+
+
+def _defect(error: Exception) -> DefectError:
+    from smalls.dialects.base import message_of
+    from smalls.frames import deepest
+
     file, line = deepest(error)
-    return DefectError(f"{type(error).__name__}: {words}", file=file, line=line)
+    return DefectError(f"{type(error).__name__}: {message_of(error)}", file=file, line=line)
+
+
+def _told(trouble: Trouble) -> tuple[type[SmallsError], str] | None:
+    from smalls.dialects.base import Trouble
+
+    refused = (PermissionDeniedError, "The database refused what smalls needs to do")
+    locked = (RelationLockError, "smalls' own tables were locked by another session")
+    full = (UnreachableError, "The server took no second connection, which the lock needs")
+    return {
+        Trouble.LOST: (ConnectionLostError, "The connection was lost"),
+        Trouble.NO_DATABASE: (UnknownDatabaseError, "The database cannot be opened"),
+        Trouble.PERMISSION: refused,
+        Trouble.READ_ONLY: refused,
+        Trouble.LOCKED: locked,
+        Trouble.DEADLOCK: locked,
+        Trouble.UNKNOWN_HOST: full,
+        Trouble.REFUSED: full,
+        Trouble.TIMED_OUT: full,
+        Trouble.STARTING: full,
+        Trouble.TOO_MANY: full,
+    }.get(trouble)
 
 
 def _fail(log: Log, error: SmallsError) -> None:
@@ -119,8 +148,17 @@ def _fail(log: Log, error: SmallsError) -> None:
     log("run.failed", error.message, level=level, error=error.as_dict(), migration=error.fields.get("migration"))
 
 
-def _finish(log: Log, command: str, code: Exit, message: str, fields: dict[str, Any]) -> int:
-    outcome = _OUTCOMES.get(code, "failed")
-    text = message if code is Exit.OK else f"Ended with exit code {int(code)}."
-    log("run.finished", text, command=command, outcome=outcome, exit_code=int(code), **fields)
+def _finish(log: Log, command: str, ended: tuple[Exit, str], counts: Counts, took_ms: int) -> int:
+    code, message = ended
+    log(
+        "run.finished",
+        message if code is Exit.OK else f"Ended with exit code {int(code)}.",
+        command=command,
+        outcome=_OUTCOMES.get(code, "failed"),
+        exit_code=int(code),
+        applied=counts.applied,
+        undone=counts.undone,
+        pending=counts.pending,
+        duration_ms=took_ms,
+    )
     return int(code)

@@ -18,12 +18,19 @@ if TYPE_CHECKING:
     from smalls.settings import Flags
 
 
-@click.command("migrate")
+class _Command(click.Command):
+    """A command whose `--plan` alone takes no value, so that a TARGET may follow it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse the arguments, with `--plan` spelled out."""
+        return super().parse_args(ctx, ["--plan=show" if arg == "--plan" else arg for arg in args])
+
+
+@click.command("migrate", cls=_Command)
 @click.argument("target", required=False)
 @click.option(
     "--plan",
-    is_flag=False,
-    flag_value="show",
+    metavar="[=execute]",
     type=click.Choice(["show", "execute"]),
     help="Show what would run and change nothing; with --plan=execute run it and roll it back.",
 )
@@ -49,11 +56,11 @@ def command(flags: Flags, target: str | None, plan: str | None, app: str, *, fak
 def _rehearse(run: Run, target: str | None, app: str, *, yes: bool) -> str:
     if run.settings.environment is Environment.PROD:
         consent(run, yes=yes)("Run the pending migrations in PROD, and roll them back?")
-    show_json({"executed": migrating.rehearse(run, target, app)})
+    show_json(run, {"executed": migrating.rehearse(run, target, app)})
     return "All of it ran and was rolled back. Sequences and auto-increments have moved."
 
 
 def _show(run: Run, planned: list[dict[str, Any]]) -> str:
     log_planned(run, planned, "forward")
-    show_json({"plan": planned})
+    show_json(run, {"plan": planned})
     return f"{len(planned)} to run; nothing was changed."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,9 +14,19 @@ if TYPE_CHECKING:
     from smalls.run import Run
 
 
-def show_json(run_text: Any) -> None:
-    """Print plain data as indented JSON."""
-    click.echo(json.dumps(run_text, indent=2, ensure_ascii=False, default=str))
+def show_json(run: Run, result: Any) -> None:
+    """Print plain data as indented JSON, without any secret."""
+    _show(json.dumps(run.log.redactor.value(result), indent=2, ensure_ascii=False, default=str))
+
+
+def show_lines(run: Run, text: str) -> None:
+    """Print lines, without any secret."""
+    _show(run.log.redactor.text(text))
+
+
+def _show(text: str) -> None:
+    # sys.stdout is the project's while a command runs: what it prints goes into the log.
+    click.echo(text, file=sys.__stdout__)
 
 
 def log_planned(run: Run, planned: Iterable[dict[str, Any]], direction: str) -> None:
@@ -36,8 +47,3 @@ def _what(step: dict[str, Any]) -> str:
         return f"; {step.get('reason') or 'it is direct code, which cannot be previewed'}."
     told = [name["operation"] for item in step["operations"] for name in item["operations"]]
     return f"{' (DESTRUCTIVE)' if step['destructive'] else ''}: {'; '.join(told) or 'nothing'}."
-
-
-def show_lines(text: str) -> None:
-    """Print lines."""
-    click.echo(text)

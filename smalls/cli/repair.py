@@ -45,7 +45,7 @@ def command(flags: Flags, /, *, yes: bool, **chosen: str | None) -> int:
             action, key = wanted[0]
             return repair(run, action, key, consent(run, yes=yes))
         found = diagnose(run)
-        show_json({"problems": found})
+        show_json(run, {"problems": found})
         return f"{len(found)} to settle." if found else "Nothing to repair."
 
     return execute(flags, "repair", body)

@@ -36,7 +36,7 @@ def command(flags: Flags, number: str, app: str, *, plan: bool, yes: bool, with_
             return undoing.rollback(run, scope, consent(run, yes=yes))
         planned = undoing.preview(run, scope)
         log_planned(run, planned, "backward")
-        show_json({"plan": planned})
+        show_json(run, {"plan": planned})
         return f"{len(planned)} to undo; nothing was changed."
 
     return execute(flags, "rollback", body)

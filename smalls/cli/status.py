@@ -35,9 +35,9 @@ def command(flags: Flags, app: str, *, as_json: bool, exit_code: bool, policy: s
             run.settings = with_policies(run.settings, Environment(policy))
         found = status(run, run.settings, app)
         if as_json:
-            show_json(found.as_dict())
+            show_json(run, found.as_dict())
         else:
-            show_lines(found.as_text())
+            show_lines(run, found.as_text())
         if exit_code or (policy and found.problems):
             verdict(found)
         return f"{found.applied} applied, {found.pending} pending."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
     from smalls.settings import Settings
     from smalls.urls import Engine
 
+# Also in the languages that a server may speak: a short word, a number, the statement.
+_EXCERPT = re.compile(r"[^\W\d]{2,12}\s\d+\s?:\s")
 Query = Callable[..., Sequence[tuple[Any, ...]]]
 
 
@@ -31,6 +34,7 @@ class Trouble(Enum):
     DEADLOCK = "the server broke a deadlock"
     CANCELLED = "the statement was cancelled"
     NO_TABLE = "it has no such table"
+    BAD_OPTION = "the driver cannot use an option of the URL"
     OTHER = "it said no"
 
     @property
@@ -76,6 +80,29 @@ class Holder:
         return {name: value for name in names if (value := getattr(self, name))}
 
 
+def has_mark(query: Query, quoted: str) -> bool:
+    """Tell whether the open transaction has a savepoint, which stays; at worst, that transaction is spoilt."""
+    try:
+        query(f"RELEASE SAVEPOINT {quoted}")
+    except Exception:
+        return False
+    query(f"SAVEPOINT {quoted}")
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """A row that refers to nothing; `row` is None in a table without row ids."""
+
+    table: str
+    row: int | None
+    parent: str
+
+    def __str__(self) -> str:
+        which = "a row" if self.row is None else f"row {self.row}"
+        return f"{self.table} {which} has no parent in {self.parent}"
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """What a session is set up with: settings, and who it belongs to."""
@@ -91,12 +118,16 @@ def driver_error(error: BaseException) -> BaseException:
 
 
 def message_of(error: BaseException) -> str:
-    """Return the database's own words in one line, without the driver's decoration."""
+    """Return the database's own words in one line, without the driver's decoration.
+
+    PostgreSQL quotes the statement, as psycopg2 sends it: with its parameters. That line is left out.
+    """
     inner = driver_error(error)
     args = inner.args
     if len(args) > 1 and isinstance(args[0], int) and isinstance(args[1], str):
         return f"{args[1]} ({args[0]})"
-    lines = [line.strip() for line in str(inner).splitlines() if line.strip()]
+    first, *more = [line.strip() for line in str(inner).splitlines() if line.strip()] or [""]
+    lines = [first, *(line for line in more if not _EXCERPT.match(line))]
     return " ".join(line for line in lines if not set(line) <= {"^"}) or type(inner).__name__
 
 
@@ -106,7 +137,10 @@ class Dialect(Protocol):
     engine: Engine
     transactional_ddl: bool
     param: str
+    epoch: str
     has_sessions: bool
+    default_schema: str  # where tables are whose schema nobody names, if nobody changed the server's default
+    bounds_statements: bool  # whether `setup` has the server itself keep SMALLS_STATEMENT_TIMEOUT
 
     def quote(self, name: str) -> str:
         """Return `name` as an identifier."""
@@ -127,10 +161,19 @@ class Dialect(Protocol):
         """Cancel the statement that a session is running."""
 
     def begin(self, query: Query, mark: str) -> None:
-        """Open a transaction for one migration, marked so that `is_ours` knows it again."""
+        """Open a transaction for one migration, with a savepoint `mark` at its beginning that ends with it."""
 
     def is_ours(self, query: Query, mark: str) -> bool:
-        """Tell whether the transaction that `begin` opened is still open."""
+        """Tell whether the transaction that `begin` opened is still open: only then it has the mark."""
+
+    def is_aborted(self, connection: Any) -> bool:
+        """Tell whether the open transaction can only be rolled back."""
+
+    def parts(self, sql: str) -> list[str]:
+        """Return the statements that one call sends, where the driver takes several."""
+
+    def is_ineffective(self, sql: str) -> bool:
+        """Tell whether a statement does nothing inside a transaction, and so must be said again after it."""
 
     def in_transaction(self, connection: Any) -> bool:
         """Tell whether a driver's connection is inside a transaction."""
@@ -141,7 +184,7 @@ class Dialect(Protocol):
     def before_transaction(self, query: Query) -> Callable[[], None]:
         """Prepare a session for a migration's transaction; the result restores it."""
 
-    def violations(self, query: Query) -> list[str]:
+    def violations(self, query: Query) -> list[Violation]:
         """Return the rows that break a foreign key, where the engine leaves finding them to us."""
 
     def lock_wait_bound(self, seconds: float | None) -> str | None:

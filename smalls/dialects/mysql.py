@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING, Any
 
-from smalls.dialects.base import Holder, Query, Session, Trouble, driver_error
+from smalls.dialects.base import Holder, Query, Session, Trouble, Violation, driver_error
 from smalls.errors import ConfigError
 from smalls.urls import Engine
 
@@ -21,6 +21,7 @@ _CODES = {
     1130: Trouble.CREDENTIALS,
     1698: Trouble.CREDENTIALS,
     1049: Trouble.NO_DATABASE,
+    1102: Trouble.NO_DATABASE,
     1040: Trouble.TOO_MANY,
     1203: Trouble.TOO_MANY,
     1226: Trouble.TOO_MANY,
@@ -59,7 +60,10 @@ class MysqlDialect:
     engine = Engine.MYSQL
     transactional_ddl = False
     param = "%s"
+    epoch = "UNIX_TIMESTAMP(NOW(6))"
     has_sessions = True
+    default_schema = ""
+    bounds_statements = False
 
     def quote(self, name: str) -> str:
         """Return `name` as an identifier."""
@@ -118,6 +122,18 @@ class MysqlDialect:
         """Tell that it is: no migration's code runs inside."""
         return True
 
+    def is_aborted(self, connection: Any) -> bool:  # noqa: ARG002
+        """Tell that none is: an error ends no transaction here."""
+        return False
+
+    def parts(self, sql: str) -> list[str]:
+        """Return the one statement: the driver takes no more in a call."""
+        return [sql]
+
+    def is_ineffective(self, sql: str) -> bool:  # noqa: ARG002
+        """Tell that none is."""
+        return False
+
     def in_transaction(self, connection: Any) -> bool:
         """Tell by the status flag of the last answer (SERVER_STATUS_IN_TRANS = 1)."""
         return bool(getattr(connection, "server_status", 0) & 1)
@@ -130,7 +146,7 @@ class MysqlDialect:
         """Prepare nothing."""
         return lambda: None
 
-    def violations(self, query: Query) -> list[str]:  # noqa: ARG002
+    def violations(self, query: Query) -> list[Violation]:  # noqa: ARG002
         """Find nothing: the server checks its own keys."""
         return []
 

@@ -6,7 +6,8 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from smalls.dialects.base import Holder, Query, Session, Trouble, driver_error
+from smalls.dialects.base import Holder, Query, Session, Trouble, Violation, driver_error, has_mark
+from smalls.statements import split_statements
 from smalls.urls import Engine
 
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ _STATES = {
 # libpq gives no SQLSTATE for a failed connection; the texts are its own and the server's.
 _TEXTS = (
     ("could not translate host name", Trouble.UNKNOWN_HOST),
+    ("invalid connection option", Trouble.BAD_OPTION),
+    ("invalid integer value", Trouble.BAD_OPTION),
+    ("certificate file", Trouble.BAD_OPTION),
+    ("private key file", Trouble.BAD_OPTION),
     ("password authentication failed", Trouble.CREDENTIALS),
     ("no password supplied", Trouble.CREDENTIALS),
     ("authentication failed", Trouble.CREDENTIALS),
@@ -58,6 +63,7 @@ _TEXTS = (
     ("terminating connection", Trouble.LOST),
 )
 _NO_DATABASE = re.compile(r'database "[^"]*" does not exist')
+_BAD_VALUE = re.compile(r"\binvalid \w+ value: ")
 _ROLE_MISSING = re.compile(r'role "[^"]*" does not exist')
 
 # Statements that PostgreSQL refuses inside a transaction block, each on its own page of
@@ -70,6 +76,7 @@ _OUTSIDE = re.compile(
 )
 _CHECK_CLIENT_EVERY = "5s"
 _LABEL_BYTES = 63
+_IN_ERROR = 3
 
 
 class PostgresDialect:
@@ -78,7 +85,10 @@ class PostgresDialect:
     engine = Engine.POSTGRES
     transactional_ddl = True
     param = "%s"
+    epoch = "extract(epoch from clock_timestamp())"
     has_sessions = True
+    default_schema = "public"
+    bounds_statements = True
 
     def quote(self, name: str) -> str:
         """Return `name` as an identifier."""
@@ -105,6 +115,8 @@ class PostgresDialect:
         if settings.db_role:
             statements.append(f"SET ROLE {self.quote(settings.db_role)}")
         if settings.db_schema:
+            # A search_path may name what is not there; the cast may not.
+            statements.append(f"SELECT {self._literal(self.quote(settings.db_schema))}::regnamespace")
             statements.append(f"SET search_path = {self.quote(settings.db_schema)}, public")
         return statements
 
@@ -119,6 +131,8 @@ class PostgresDialect:
             return Trouble.NO_DATABASE
         if _ROLE_MISSING.search(text):
             return Trouble.CREDENTIALS
+        if _BAD_VALUE.search(text):
+            return Trouble.BAD_OPTION
         return next((trouble for words, trouble in _TEXTS if words in text), Trouble.OTHER)
 
     def server(self, query: Query) -> str:
@@ -134,12 +148,24 @@ class PostgresDialect:
         query("SELECT pg_cancel_backend(%s)", (int(session_id),))
 
     def begin(self, query: Query, mark: str) -> None:
-        """Open a transaction; the mark is a setting that ends with it."""
-        query(f"BEGIN; SET LOCAL smalls.migration = {self._literal(mark)}")
+        """Open a transaction and mark its beginning."""
+        query(f"BEGIN; SAVEPOINT {self.quote(mark)}")
 
     def is_ours(self, query: Query, mark: str) -> bool:
-        """Tell whether the setting, and so the transaction, is still there."""
-        return bool(query("SELECT current_setting('smalls.migration', true) = %s", (mark,))[0][0])
+        """Tell by the mark."""
+        return has_mark(query, self.quote(mark))
+
+    def is_aborted(self, connection: Any) -> bool:
+        """Tell by the driver's view of the session; 3 is a failed transaction in libpq and in both psycopgs."""
+        return bool(not connection.closed and connection.info.transaction_status == _IN_ERROR)
+
+    def parts(self, sql: str) -> list[str]:
+        """Return the statements of a script."""
+        return split_statements(sql) if ";" in sql.rstrip("; \n\t") else [sql]
+
+    def is_ineffective(self, sql: str) -> bool:  # noqa: ARG002
+        """Tell that none is."""
+        return False
 
     def in_transaction(self, connection: Any) -> bool:
         """Tell by the driver's view of the session; 0 is idle in libpq and in both psycopgs."""
@@ -153,7 +179,7 @@ class PostgresDialect:
         """Prepare nothing."""
         return lambda: None
 
-    def violations(self, query: Query) -> list[str]:  # noqa: ARG002
+    def violations(self, query: Query) -> list[Violation]:  # noqa: ARG002
         """Find nothing: the server checks its own keys."""
         return []
 

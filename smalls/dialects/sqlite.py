@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from smalls.dialects.base import Holder, Query, Session, Trouble, driver_error
+from smalls.dialects.base import Holder, Query, Session, Trouble, Violation, driver_error, has_mark
 from smalls.errors import ConfigError
 from smalls.urls import Engine
 
@@ -21,8 +21,13 @@ _TEXTS = (
     ("interrupted", Trouble.CANCELLED),
     ("no such table", Trouble.NO_TABLE),
 )
-# https://www.sqlite.org/lang_vacuum.html, https://www.sqlite.org/pragma.html#pragma_journal_mode
-_OUTSIDE = re.compile(r"\s*(?:VACUUM\b|PRAGMA\s+(?:\w+\.)?journal_mode\s*=|(?:ATTACH|DETACH)\b)", re.IGNORECASE)
+# https://www.sqlite.org/lang_vacuum.html, and each pragma on https://www.sqlite.org/pragma.html
+_OUTSIDE = re.compile(
+    r"\s*(?:VACUUM\b|PRAGMA\s+(?:\w+\.)?(?:(?:journal_mode|synchronous|temp_store)\s*[=(]|wal_checkpoint\b)"
+    r"|(?:ATTACH|DETACH)\b)",
+    re.IGNORECASE,
+)
+_INEFFECTIVE = re.compile(r"\s*PRAGMA\s+(?:\w+\.)?foreign_keys\s*[=(]", re.IGNORECASE)
 
 
 class SqliteDialect:
@@ -31,14 +36,17 @@ class SqliteDialect:
     engine = Engine.SQLITE
     transactional_ddl = True
     param = "?"
+    epoch = "((julianday('now') - 2440587.5) * 86400.0)"
     has_sessions = False
+    default_schema = ""
+    bounds_statements = False
 
     def quote(self, name: str) -> str:
         """Return `name` as an identifier."""
         return '"' + name.replace('"', '""') + '"'
 
     def setup(self, session: Session) -> list[str]:
-        """Return nothing to set up; refuse what SQLite has not."""
+        """Return the bound on waits for the file's lock; refuse what SQLite has not."""
         for name, value in (
             ("SMALLS_DB_ROLE", session.settings.db_role),
             ("SMALLS_DB_SCHEMA", session.settings.db_schema),
@@ -47,7 +55,7 @@ class SqliteDialect:
                 raise ConfigError(
                     f"{name} is set, and SQLite has no such thing.", hint=f"Unset {name}.", setting=name
                 )
-        return []
+        return [self.lock_wait_bound(session.settings.ddl_lock_timeout) or ""]
 
     def trouble(self, error: BaseException) -> Trouble:
         """Tell an error's kind by its text, the same in every build."""
@@ -65,13 +73,26 @@ class SqliteDialect:
     def cancel(self, query: Query, session_id: str) -> None:
         """Do nothing: the driver's own interrupt() is used."""
 
-    def begin(self, query: Query, mark: str) -> None:  # noqa: ARG002
-        """Open a transaction that holds the write lock from its start."""
+    def begin(self, query: Query, mark: str) -> None:
+        """Open a transaction that holds the write lock from its start, and mark its beginning."""
         query("BEGIN IMMEDIATE")
+        query(f"SAVEPOINT {self.quote(mark)}")
 
-    def is_ours(self, query: Query, mark: str) -> bool:  # noqa: ARG002
-        """Tell that it is; what ends a transaction is seen among the statements."""
-        return True
+    def is_ours(self, query: Query, mark: str) -> bool:
+        """Tell by the mark."""
+        return has_mark(query, self.quote(mark))
+
+    def is_aborted(self, connection: Any) -> bool:  # noqa: ARG002
+        """Tell that none is: SQLite undoes the failed statement only."""
+        return False
+
+    def parts(self, sql: str) -> list[str]:
+        """Return the one statement: the driver takes no more in a call."""
+        return [sql]
+
+    def is_ineffective(self, sql: str) -> bool:
+        """Tell whether it switches foreign keys on or off."""
+        return _INEFFECTIVE.match(sql) is not None
 
     def in_transaction(self, connection: Any) -> bool:
         """Tell by the driver's own flag."""
@@ -93,14 +114,14 @@ class SqliteDialect:
         query("PRAGMA foreign_keys = 0")
         return lambda: (query("PRAGMA foreign_keys = 1"), None)[1]
 
-    def violations(self, query: Query) -> list[str]:
+    def violations(self, query: Query) -> list[Violation]:
         """Return the rows that refer to nothing, by https://www.sqlite.org/pragma.html#pragma_foreign_key_check."""
         rows = query("PRAGMA foreign_key_check")
-        return [f"{table} row {rowid} has no parent in {parent}" for table, rowid, parent, _ in rows]
+        return [Violation(table, rowid, parent) for table, rowid, parent, _ in rows]
 
-    def lock_wait_bound(self, seconds: float | None) -> str | None:  # noqa: ARG002
-        """Return None: the driver's busy timeout bounds waits."""
-        return None
+    def lock_wait_bound(self, seconds: float | None) -> str | None:
+        """Return the PRAGMA; the file's lock is never waited for without a bound."""
+        return None if seconds is None else f"PRAGMA busy_timeout = {int(seconds * 1000)}"
 
     def try_lock(self, query: Query, key: str) -> bool:
         """Refuse: SQLite has no session locks; a file beside the database is used."""

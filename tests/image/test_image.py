@@ -91,7 +91,7 @@ def test_servers_are_migrated(container: Container, database: Database) -> None:
     assert "users" in database.tables()
     assert database.query("SELECT count(*) FROM migration_history") == [(3,)]
     again = container("migrate", env=database.env, options=options)
-    assert (again.code, again.events[-1]["applied"]) == (0, [])
+    assert (again.code, again.events[-1]["applied"]) == (0, 0)
     assert container("rollback", "0000", "--yes", env=database.env, options=options).code == 0
     assert "users" not in database.tables()
 
