@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -44,7 +46,9 @@ def _command(command: Callable[..., Any], app: str) -> click.Command:
         def body(run: Run) -> str:
             _ = run.chosen
             if own is not None:
-                own(*args, **kwargs)
+                # What a command of the app prints is its result, not chatter for the log.
+                with contextlib.redirect_stdout(sys.__stdout__):
+                    own(*args, **kwargs)
             return f"{app} {command.name} is done."
 
         return execute(flags, f"{app} {command.name}", body)

@@ -46,6 +46,6 @@ def _backfill(run: Run, question: Question) -> Value:
 
 
 def _answer(run: Run, question: str) -> str:
-    print(f"{question} ", end="", file=sys.stderr, flush=True)  # noqa: T201 -- a question to a person
+    print(f"{question} ", end="", file=sys.__stderr__, flush=True)
     with run.stop.interruptible():
         return sys.stdin.readline().strip()
