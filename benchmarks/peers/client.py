@@ -14,7 +14,7 @@ _FILES = {Scenario.FROM_EMPTY: "apply.sql", Scenario.NOTHING_PENDING: "look.sql"
 
 
 class Client:
-    """`psql`, `mariadb` or `sqlite3`: no tool that keeps a history can be quicker on that server."""
+    """`psql`, `mariadb` or `sqlite3`: about what the database itself takes, without a tool."""
 
     name = "client"
     is_python = False

@@ -2,6 +2,7 @@
 
 import subprocess
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 
 from tests.databases import Database
@@ -111,6 +112,12 @@ def logs(migration: str) -> str:
     return f"db.execute_sql(\"INSERT INTO log VALUES ('{migration}', 0)\")"
 
 
+def read_until(process: subprocess.Popen[str], event: str) -> None:
+    """Read a run's log up to an event; what was read is no longer in its result."""
+    assert process.stderr is not None
+    assert any(f'"{event}"' in line for line in process.stderr), f"it ended without {event}"
+
+
 def code_of(result: Result) -> str:
     """Give the stable code of the run's error."""
     return result.named("run.failed")[-1]["error"]["code"]
@@ -119,3 +126,8 @@ def code_of(result: Result) -> str:
 def settled(path: Path) -> str:
     """Read a file that a process may still be writing."""
     return path.read_text(encoding="utf-8") if path.exists() else ""
+
+
+def moment(event: dict) -> float:
+    """Give the time of a log line."""
+    return datetime.fromisoformat(event["timestamp"]).timestamp()

@@ -3,7 +3,6 @@
 import threading
 import time
 from collections.abc import Callable
-from datetime import datetime
 from typing import Self
 
 import pytest
@@ -17,7 +16,9 @@ from tests.faults.scenes import (
     logged,
     logs,
     make_tables,
+    moment,
     nothing_is_left,
+    read_until,
     running,
     slow_ddl,
     wait_at_gate,
@@ -52,11 +53,6 @@ class Watch:
             now, found = time.time(), running(self._database)
             self.last_seen |= dict.fromkeys(found, now)
             self.most = max(self.most, len(found))
-
-
-def moment(event: dict) -> float:
-    """Give the time of a log line."""
-    return datetime.fromisoformat(event["timestamp"]).timestamp()
 
 
 @pytest.mark.parametrize("database", [*POSTGRES, *MYSQL], indirect=True)
@@ -133,7 +129,8 @@ def test_a_killed_waiter_disturbs_nobody(database: Database, project: Project, s
     project.migration("0001_one")
     with open_run(database.url).locked():
         waiters = [start("migrate", cwd=project.path, env=database.env) for _ in range(2)]
-        time.sleep(0.8)
+        for waiter in waiters:
+            read_until(waiter, "lock.waiting")
         waiters[0].kill()
     assert finish(waiters[1]).code == 0
     assert applied(database) == ["0001_one"]

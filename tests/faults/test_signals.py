@@ -16,6 +16,7 @@ from tests.faults.scenes import (
     logs,
     make_tables,
     nothing_is_left,
+    read_until,
     running,
     slow_ddl,
     slow_query,
@@ -120,10 +121,8 @@ def test_while_waiting_for_the_lock(
     holder = open_run(database.url)
     with holder.locked() as held:
         runner = start("migrate", cwd=project.path, env=database.env)
-        time.sleep(0.8)
-        result = stop(runner, number)
-        was_stopped(result, CODES[number])
-        assert result.named("lock.waiting")
+        read_until(runner, "lock.waiting")
+        was_stopped(stop(runner, number), CODES[number])
         held.check()
     holder.close()
     assert applied(database) == []
@@ -142,7 +141,8 @@ def test_while_waiting_for_the_database(database: Database, project: Project, st
         kind = "postgresql" if database.family == "postgres" else "mysql"
         url = f"{kind}://u:p@127.0.0.1:{listener.getsockname()[1]}/x"
         runner = start("migrate", cwd=project.path, env={"SMALLS_DATABASE_URL": url, "SMALLS_WAIT_TIMEOUT": "60"})
-        time.sleep(0.8)
+        read_until(runner, "run.started" if silent else "database.waited")
+        time.sleep(0.3)
         was_stopped(stop(runner), 143)
 
 
@@ -152,11 +152,11 @@ def test_anywhere_among_many_migrations(database: Database, project: Project, st
     make_tables(database)
     names = [f"{number:04}_step" for number in range(1, 101)]
     for name in names:
-        project.migration(name, logs(name))
+        project.migration(name, f"{logs(name)}\ntime.sleep(0.005)")
     for more in (1, 20, 40):
         target = len(logged(database)) + more
         runner = start("migrate", cwd=project.path, env=database.env)
-        wait_until(lambda target=target: len(logged(database)) >= target)
+        wait_until(lambda target=target, run=runner: run.poll() is not None or len(logged(database)) >= target)
         result = stop(runner)
         assert result.code in ({143, 7, 0} if database.family == "mysql" else {143, 0}), result.stderr
         rows, done = applied(database), logged(database)
@@ -182,6 +182,15 @@ def test_code_that_swallows_everything(database: Database, project: Project, sta
     time.sleep(0.3)
     was_stopped(stop(runner), 143)
     assert applied(database) == logged(database) == []
+
+
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_when_all_is_done(database: Database, project: Project, start) -> None:
+    """A signal that comes too late for the run does not give it another exit code than its log tells."""
+    body = "atexit.register(os.kill, os.getpid(), signal.SIGTERM)"
+    project.migration("0001_one", body, header="import atexit, os, signal\n")
+    result = project.run("migrate", env=database.env)
+    assert result.code == result.events[-1]["exit_code"] == 0
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres15"], indirect=True)

@@ -29,7 +29,7 @@ def test_a_statement_that_takes_too_long(database: Database, project: Project) -
     project.migration("0002_slow", f'db.execute_sql("{slow_query(database, 60)}")')
     began = time.monotonic()
     result = project.run("migrate", env={**database.env, "SMALLS_STATEMENT_TIMEOUT": "0.5"})
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 15
     assert result.code == 6, result.stderr
     assert "SMALLS_STATEMENT_TIMEOUT" in result.named("run.failed")[0]["error"]["hint"]
     assert applied(database) == logged(database) == ["0001_one"]
@@ -54,9 +54,10 @@ def test_a_run_that_takes_too_long(database: Database, project: Project, where: 
     """SMALLS_RUN_TIMEOUT stops it at a safe point, as SIGTERM would, and says that it was the deadline."""
     make_tables(database)
     project.migration("0001_one", logs("0001_one"))
+    assert project.run("migrate", env=database.env).code == 0
     slow = f'db.execute_sql("{slow_query(database, 60)}")' if where == "statement" else "time.sleep(60)"
     project.migration("0002_slow", slow)
-    result = project.run("migrate", env={**database.env, "SMALLS_RUN_TIMEOUT": "1"}, timeout=6)
+    result = project.run("migrate", env={**database.env, "SMALLS_RUN_TIMEOUT": "1"}, timeout=20)
     assert result.code == 143, result.stderr
     assert code_of(result) == "SML-RUN-TIMEOUT"
     assert applied(database) == ["0001_one"]
@@ -73,12 +74,11 @@ def test_a_table_that_another_session_holds(database: Database, project: Project
         cursor = other.cursor()
         cursor.execute("BEGIN")
         cursor.execute("INSERT INTO log VALUES ('other', 1)")
-        began = time.monotonic()
         result = project.run("migrate", env={**database.env, "SMALLS_DDL_LOCK_TIMEOUT": "1"})
-        assert time.monotonic() - began < 4
         cursor.execute("ROLLBACK")
     assert result.code == 14, result.stderr
     assert code_of(result) == "SML-RELATION-LOCK"
+    assert 1000 <= result.events[-1]["duration_ms"] < 4500
     assert database.dump(without=("migration_history", "smalls_journal")) == before
     again = project.run("migrate", env=database.env)
     assert again.code == 0, again.stderr
