@@ -81,6 +81,10 @@ class Preparer:
             self._promises[app] = Promises(files, may_run=self._may_run)
         return self._promises[app]
 
+    def wraps(self, migration: Migration) -> bool:
+        """Tell whether engine and file let the migration run in a transaction."""
+        return self._run.chosen.dialect.transactional_ddl and migration.traits.transaction
+
     @property
     def compiler(self) -> Compiler:
         """The compiler for the run's database, which is asked what it is."""
@@ -120,7 +124,8 @@ def _preview(preparer: Preparer, migration: Migration, direction: Direction) -> 
     if migration.key not in promises.managers:
         return {"style": "declarative", "previewable": False, "reason": promises.stopped}
     operations, before = preparer.way(migration, direction)
-    return _shown(preparer.compiler, operations, before)
+    shown = _shown(preparer.compiler, operations, before)
+    return {**shown, "transaction": shown["transaction"] and preparer.wraps(migration)}
 
 
 def _shown(compiler: Compiler, operations: tuple[Operation, ...], before: Schema) -> dict[str, Any]:

@@ -50,6 +50,8 @@ def migrate(run: Run, target: str | None, app: str = "") -> str:
 
 def _plan(run: Run, assessment: Assessment, target: str | None, app: str = "") -> tuple[Migration, ...]:
     assessment = without_resumable(run, assessment, Direction.FORWARD)
+    if target and not app and len(run.apps.names) == 1 and all(m.revision.app for m in run.files):
+        app = run.apps.names[0]  # no other one can be meant
     if app or (target and run.apps):
         return _plan_app(run, assessment, target, app)
     wanted = run.target(target, assessment) if target else None

@@ -99,6 +99,14 @@ def test_an_app_without_dependents_runs_alone(two: Project):
     assert two.run("migrate", "1").code == 2  # of which app?
 
 
+def test_a_number_needs_no_app_where_there_is_only_one(two: Project):
+    """Neither forward nor back."""
+    env = {"SMALLS_APPS": "users"}
+    assert two.run("migrate", "1", env=env).code == 0
+    assert history(two) == ["users.0001_first"]
+    assert two.run("rollback", "0", "--yes", env=env).code == 0
+
+
 def test_a_rollback_says_which_app_and_what_depends_on_it(two: Project):
     """And undoes that too only where it is said."""
     assert two.run("migrate").code == 0

@@ -265,6 +265,17 @@ def test_a_plan_runs_no_code_of_the_file(blog: Project):
     assert (blog.path / "ran").exists()
 
 
+def test_a_plan_tells_a_file_that_asks_for_no_transaction(blog: Project):
+    """Also of one whose statements could all run in one."""
+    models(blog, POST + "    views = IntegerField(null=True)\n")
+    assert auto(blog).code == 0
+    path = blog.migrations / "0002_change.py"
+    for attribute, wrapped in (("", True), ("\ntransaction = False\n", False)):
+        path.write_text(path.read_text() + attribute)
+        (step,) = json.loads(blog.run("migrate", "--plan", env=ENV).stdout)["plan"]
+        assert step["transaction"] is wrapped
+
+
 def test_a_rehearsal_leaves_nothing(blog: Project):
     """Of a declarative migration, too."""
     models(blog, POST + "    views = IntegerField(null=True)\n")
