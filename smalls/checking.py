@@ -38,7 +38,8 @@ def check(run: Run) -> str:
     bare = [m.key for m in run.files if m.traits.reversible and not m.traits.has_rollback]
     if bare:
         raise ReverseMissingError(f"No rollback() in: {listed(bare)}.", migrations=bare)
-    return f"{len(run.files)} migration files load, each with a way back or a word that it has none{told}."
+    loaded = "1 migration file loads" if len(run.files) == 1 else f"{len(run.files)} migration files load"
+    return f"{loaded}, each with a way back or a word that it has none{told}."
 
 
 def _models_agree(run: Run) -> str:

@@ -16,5 +16,5 @@ if TYPE_CHECKING:
 @click.command("check")
 @click.pass_obj
 def command(flags: Flags) -> int:
-    """Load every migration file and look for its way back. Needs no database."""
+    """Load every migration file, look for its way back, and hold models against migrations. Needs no database."""
     return execute(flags, "check", check)
