@@ -1,11 +1,13 @@
 """The pages hold together: what they link to is there."""
 
-import inspect
+import importlib
+import pkgutil
 import re
 from pathlib import Path
 
 import pytest
 
+import smalls
 from smalls import errors
 from smalls.cli.main import COMMANDS
 from smalls.settings import SPECS
@@ -43,7 +45,14 @@ def _page(name: str) -> str:
 
 
 def _error_classes() -> list[type[errors.SmallsError]]:
-    return [each for _, each in inspect.getmembers(errors, inspect.isclass) if issubclass(each, errors.SmallsError)]
+    """Give every class of error of the package, in whatever module."""
+    for module in pkgutil.walk_packages(smalls.__path__, "smalls."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    found = [errors.SmallsError]
+    for each in found:
+        found += [sub for sub in each.__subclasses__() if sub not in found and sub.__module__.startswith("smalls.")]
+    return found
 
 
 def test_every_setting_stands_in_the_settings_page() -> None:
