@@ -82,7 +82,7 @@ def _added_empty(ddl: Ddl, table: Table, column: Column, backfill: Value) -> lis
 
 def _as_default(column: Column, value: Value) -> str | None:
     """Return a plain value as a default that the server can remember; None if it can't be one."""
-    if value is None or isinstance(value, Sql) or column.type.kind in {*LARGE, "raw"} or column.checks:
+    if value is None or isinstance(value, Sql | bytes) or column.type.kind in {*LARGE, "raw"} or column.checks:
         return None
     if isinstance(value, str):
         return None if "\\" in value else text(value)
@@ -96,7 +96,8 @@ def drop_column(operation: DropColumn, table: Table) -> list[Statement]:
     """Return what drops a column; one with an index of its own takes that along."""
     column = operation.column
     indexed = column.type.automatic or any(map(is_unique, column.extra))
-    return [alter(table.key, f"DROP COLUMN {quote(column.name)}", IN_PLACE if indexed else INSTANT)]
+    way = keys.clustering(table, IN_PLACE) if indexed else INSTANT
+    return [alter(table.key, f"DROP COLUMN {quote(column.name)}", way)]
 
 
 # ── alter ──

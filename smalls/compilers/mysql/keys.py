@@ -32,7 +32,8 @@ def add_index(ddl: Ddl, index: Index, table: Table) -> list[Statement]:
 
 def _index_way(ddl: Ddl, index: Index, table: Table) -> Way:
     # the hidden column of an expression is added together with its index
-    return Way("INPLACE", "SHARED", rewrites=False) if ddl.is_functional(index, table) else indexing(ddl)
+    usual = Way("INPLACE", "SHARED", rewrites=False) if ddl.is_functional(index, table) else indexing(ddl)
+    return clustering(table, usual) if index.unique else usual
 
 
 def drop_index(ddl: Ddl, index: Index, table: Table) -> list[Statement]:
@@ -41,7 +42,16 @@ def drop_index(ddl: Ddl, index: Index, table: Table) -> list[Statement]:
     needing = [key for key in table.foreign_keys if index.columns[: len(key.columns)] == key.columns]
     bare = [key for key in needing if not _covered(key, rest)]
     adds = [f"ADD INDEX {quote(key.name or key.columns[0])} ({quoted(key.columns)})" for key in bare[:1]]
-    return [alter(table.key, ", ".join((*adds, f"DROP INDEX {quote(index.name)}")), indexing(ddl))]
+    way = clustering(table, indexing(ddl)) if index.unique else indexing(ddl)
+    return [alter(table.key, ", ".join((*adds, f"DROP INDEX {quote(index.name)}")), way)]
+
+
+def clustering(table: Table, usual: Way) -> Way:
+    """Return how a unique index comes or goes: without a primary key it may be what InnoDB keeps the rows by.
+
+    https://dev.mysql.com/doc/refman/9.1/en/innodb-index-types.html
+    """
+    return usual if table.primary_key else COPY
 
 
 def _covered(key: ForeignKey, table: Table) -> bool:
@@ -77,7 +87,7 @@ def _follow(ddl: Ddl, columns: tuple[str, ...], old: str, table: Table, *, uniqu
 
 def add_constraint(ddl: Ddl, constraint: Constraint, table: Table) -> list[Statement]:
     """Return what adds a constraint: the server holds it against all rows, for keys and checks in a copy."""
-    way = indexing(ddl) if isinstance(constraint, Unique) else COPY
+    way = clustering(table, indexing(ddl)) if isinstance(constraint, Unique) else COPY
     return [alter(table.key, f"ADD {ddl.constraint(constraint, table)}", way)]
 
 
@@ -88,7 +98,7 @@ def drop_constraint(ddl: Ddl, constraint: Constraint, table: Table) -> list[Stat
         return [_drop("CONSTRAINT", constraint.name, table, INSTANT, query)]
     if isinstance(constraint, Unique):
         query = "" if constraint.name else lookups.index(constraint.columns, table, unique=True)
-        return [_drop("INDEX", constraint.name, table, indexing(ddl), query)]
+        return [_drop("INDEX", constraint.name, table, clustering(table, indexing(ddl)), query)]
     query = "" if constraint.name else lookups.foreign_key(constraint, table)
     dropped = [_drop("FOREIGN KEY", constraint.name, table, metadata(ddl), query)]
     rest = table.swap("constraints", constraint, None)
@@ -108,13 +118,13 @@ def _drop(what: str, name: str, table: Table, way: Way, query: str) -> Statement
 
 def add_column_unique(ddl: Ddl, column: Column, table: Table) -> list[Statement]:
     """Return what makes the column's own UNIQUE."""
-    return [alter(table.key, f"ADD UNIQUE ({quote(column.name)})", indexing(ddl))]
+    return [alter(table.key, f"ADD UNIQUE ({quote(column.name)})", clustering(table, indexing(ddl)))]
 
 
 def drop_column_unique(ddl: Ddl, column: Column, table: Table) -> list[Statement]:
     """Return what drops the column's own UNIQUE."""
     query = lookups.index([column.name], table, unique=True)
-    return [named(table.key, "DROP INDEX {name}", indexing(ddl), query)]
+    return [named(table.key, "DROP INDEX {name}", clustering(table, indexing(ddl)), query)]
 
 
 def spare_key(column: str) -> str:

@@ -66,7 +66,7 @@ def _both_ways():
                 suffix = "-null" if null else ""
                 before, after = FIELDS[old].format(null), FIELDS[new].format(null)
                 yield field(f"{old}-to-{new}{suffix}", before, after, *values)
-                if not null:
+                if not null and (new, old) not in pairs:
                     yield field(f"{new}-to-{old}", after, before, *values)
 
 

@@ -82,6 +82,34 @@ CASES = (
         {"thing": [{"a": 1, "b": 2}]},
     ),
     Case(
+        "numbered-key-goes-with-its-column",
+        "class Thing(M):\n    a = IntegerField()\n",
+        "class Thing(M):\n    a = IntegerField()\n    class Meta:\n        primary_key = False\n",
+        {"thing": [{"id": 1, "a": 1}]},
+    ),
+    Case(
+        "unique-index-goes-from-a-table-without-a-key",
+        "class Thing(M):\n    a = IntegerField(unique=True)\n    b = IntegerField()\n"
+        "    class Meta:\n        primary_key = False\n",
+        "class Thing(M):\n    a = IntegerField()\n    b = IntegerField(unique=True)\n"
+        "    class Meta:\n        primary_key = False\n",
+        {"thing": [{"a": 1, "b": 2}]},
+    ),
+    Case(
+        "unique-constraint-goes-from-a-table-without-a-key",
+        "class Thing(M):\n    a = IntegerField(constraints=[SQL('UNIQUE')])\n"
+        "    class Meta:\n        primary_key = False\n",
+        "class Thing(M):\n    a = IntegerField()\n    class Meta:\n        primary_key = False\n",
+        {"thing": [{"a": 1}]},
+    ),
+    Case(
+        "named-unique-constraint-goes-from-a-table-without-a-key",
+        "class Thing(M):\n    a = IntegerField()\n    class Meta:\n        primary_key = False\n"
+        "        constraints = [SQL('CONSTRAINT sole UNIQUE (a)')]\n",
+        "class Thing(M):\n    a = IntegerField()\n    class Meta:\n        primary_key = False\n",
+        {"thing": [{"a": 1}]},
+    ),
+    Case(
         "key-renamed",
         "class Parent(M):\n    id = AutoField()\n    name = CharField()\n" + CHILD,
         "class Parent(M):\n    number = AutoField()\n    name = CharField()\n" + CHILD,
