@@ -1,8 +1,9 @@
-"""Immutable, comparable mappings of plain JSON values: what the pure core keeps where keys are open-ended."""
+"""Immutable, comparable mappings of plain values: what the pure core keeps where keys are open-ended."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 TAG = "is"
@@ -10,10 +11,10 @@ TAG = "is"
 
 
 class Attrs(Mapping[str, Any]):
-    """A frozen mapping from names to plain values: None, booleans, numbers, strings, tuples, `Attrs`.
+    """A frozen mapping from names to plain values: None, booleans, numbers, strings, bytes, tuples, `Attrs`.
 
     Lists become tuples and dictionaries `Attrs`, all the way down, so that two equal values are
-    interchangeable and hashable. Order does not count. Raises `TypeError` for anything that JSON cannot hold.
+    interchangeable and hashable. Order does not count. Raises `TypeError` for anything else.
     """
 
     __slots__ = ("_values",)
@@ -45,12 +46,28 @@ class Attrs(Mapping[str, Any]):
 
 
 NO_ATTRS = Attrs()
+_PLAIN = (bool, int, str, bytes, Attrs)
+_BARE: dict[type[Any], Callable[[Any], Any]] = {
+    int: int.__int__,
+    float: float.__float__,
+    str: str.__str__,
+    bytes: bytes.__bytes__,
+}
+"""What a subclass of each says by itself, whatever it overrides."""
 
 
 def freeze(value: Any) -> Any:
-    """Return `value` as an immutable plain value; raises `TypeError` for what JSON cannot hold."""
-    if value is None or isinstance(value, (bool, int, float, str, Attrs)):
+    """Return `value` as an immutable plain value; raises `TypeError` for what is none.
+
+    A member of an enumeration that is a number or a string is that number or string.
+    """
+    if value is None or type(value) in _PLAIN:
         return value
+    if isinstance(value, float) and not math.isfinite(value):
+        raise TypeError(f"neither JSON nor Python has a literal for {value!r}")
+    for plain, bare in _BARE.items():
+        if isinstance(value, plain):
+            return bare(value)
     if isinstance(value, (list, tuple)):
         return tuple(freeze(item) for item in value)
     if isinstance(value, Mapping):

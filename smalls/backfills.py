@@ -32,7 +32,7 @@ _BLANKS: dict[str, Value] = {
     "json": "{}",
     "jsonb": "{}",
     "hstore": "",
-    "blob": "",
+    "blob": b"",
     "array": "{}",
 }
 
@@ -99,7 +99,7 @@ class Backfills:
 
 def _literal(column: Column) -> Value:
     value: Value = column.python.get("default")
-    return value if isinstance(value, (bool, int, float, str)) else None
+    return value if isinstance(value, (bool, int, float, str, bytes)) else None
 
 
 def _distinct(table: Table, name: str) -> bool:

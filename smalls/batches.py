@@ -84,5 +84,7 @@ class _Backfill:
 
 
 def _plain(value: Any) -> Any:
-    """Return a key's value as JSON can keep it; engines compare the text of the others with them."""
-    return value if isinstance(value, (int, float, str)) else str(value)
+    """Return a key's value as the journal can keep it; engines compare the text of the others with them."""
+    if isinstance(value, memoryview | bytearray):
+        value = bytes(value)
+    return value if isinstance(value, (int, float, str, bytes)) else str(value)

@@ -1,7 +1,8 @@
 """Plain, JSON-able dictionaries from the core's frozen dataclasses and back, without loss.
 
 A value of a class that is registered with `@plain("column")` becomes `{"is": "column", …}` with those fields
-that differ from their defaults; tuples become lists; `Attrs` become dictionaries without a tag.
+that differ from their defaults; tuples become lists; `Attrs` become dictionaries without a tag; bytes become
+`{"is": "bytes", "hex": …}`.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ FORMAT = 1
 T = TypeVar("T")
 _BY_TAG: dict[str, type[Any]] = {}
 _TAGS: dict[type[Any], str] = {}
+_BYTES = "bytes"
 
 
 def plain(tag: str) -> Callable[[type[T]], type[T]]:
@@ -61,6 +63,8 @@ def encode(value: Any) -> Any:
         return [encode(held) for held in value]
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
+    if isinstance(value, bytes):
+        return {TAG: _BYTES, "hex": value.hex()}
     raise TypeError(f"not a plain value: {value!r} ({type(value).__name__})")
 
 
@@ -72,6 +76,8 @@ def decode(data: Any) -> Any:
         return data
     if TAG not in data:
         return Attrs({name: decode(held) for name, held in data.items()})
+    if data[TAG] == _BYTES and "hex" in data:
+        return bytes.fromhex(data["hex"])
     cls = _BY_TAG.get(data[TAG])
     if cls is None:
         raise FormatError(f"unknown kind of value: {data[TAG]!r}")

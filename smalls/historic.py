@@ -97,7 +97,7 @@ def _field(column: Column, *, primary_key: bool) -> Any:
     if primary_key:
         options["primary_key"] = True
     default = column.python.get("default")
-    if isinstance(default, (bool, int, float, str)):
+    if isinstance(default, (bool, int, float, str, bytes)):
         options["default"] = default
     return _plain_field(column.type, column.python.get("field", ""), options)
 

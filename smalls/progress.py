@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from smalls import journal as entries
+from smalls.codec import decode, encode
 from smalls.errors import UnfinishedMigrationError
 from smalls.model import Direction
 from smalls.steps import BEGINNING, Start
@@ -43,7 +44,7 @@ class Progress:
 
     def reached(self, number: int, key: tuple[Any, ...]) -> None:
         """Note that a backfill is done up to and with the row of that primary key."""
-        self._note(next=number, after=list(key))
+        self._note(next=number, after=encode(key))
 
     def _note(self, **reached: Any) -> None:
         self.journal.add(self.key, _STEP[self.direction], quietly=True, program=self.program, **reached)
@@ -65,7 +66,7 @@ class Progress:
                 ),
                 migration=self.key,
             )
-        return Start(int(reached["next"]), tuple(reached.get("after", ())))
+        return Start(int(reached["next"]), tuple(decode(reached.get("after", []))))
 
     def _last(self, story: Iterable[Entry]) -> dict[str, Any] | None:
         """Return what the last step's entry says, if that run never ended otherwise than by failing."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -238,7 +239,8 @@ _USUAL = {
     "tsvector": "TSVectorField",
 }
 _PLAIN = {"help_text": None, "verbose_name": None, "lazy_load": True, "utc": False, "auto_round": False}
-_CONSTANTS: dict[Any, Any] = {int: 0, float: 0.0, bool: False, str: ""}
+_CONSTANTS: dict[Any, Any] = {int: 0, float: 0.0, bool: False, str: "", bytes: b""}
+_ADDRESS = re.compile(r" at 0x[0-9A-Fa-f]+")
 
 
 def _python(field: Any) -> dict[str, Any]:
@@ -253,7 +255,8 @@ def _python(field: Any) -> dict[str, Any]:
     if field.default is not None:
         found["default"] = _default(field)
     if field.choices:
-        found["choices"] = _plain(list(field.choices))
+        choices = field.choices
+        found["choices"] = _plain(choices if isinstance(choices, set | frozenset) else list(choices))
     own = vars(field)
     found |= {word: _plain(own[word]) for word, usual in _PLAIN.items() if own.get(word, usual) != usual}
     if own.get("resolution", 1) != 1:
@@ -299,16 +302,22 @@ def _stored(field: Any, value: Any) -> Any:
         stored = field.db_value(value)
     except Exception:  # a class of the project's own may need more than a value
         stored = value
-    return stored if isinstance(stored, bool | int | float | str) else _plain(value)
+    if isinstance(stored, memoryview | bytearray):
+        stored = bytes(stored)
+    if isinstance(stored, str) and not isinstance(value, str):
+        stored = _ADDRESS.sub("", stored)
+    return _plain(stored if isinstance(stored, bool | int | float | str | bytes) else value)
 
 
 def _plain(value: Any) -> Any:
-    """Return `value` as plain data, in words where it has no plain form."""
+    """Return `value` as plain data, the same whenever it is asked; in words where it has no plain form."""
     if isinstance(value, list | tuple):
         return [_plain(item) for item in value]
+    if isinstance(value, set | frozenset):
+        return sorted((_plain(item) for item in value), key=repr)
     if isinstance(value, Mapping):
         return {str(name): _plain(item) for name, item in value.items() if str(name) != TAG}
     try:
         return freeze(value)
     except TypeError:
-        return str(value)
+        return _ADDRESS.sub("", str(value))

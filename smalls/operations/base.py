@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from smalls.schema import Schema
 
-Value: TypeAlias = bool | int | float | str | Sql | None
+Value: TypeAlias = bool | int | float | str | bytes | Sql | None
 """What rows are filled with: a plain value, or `Sql("lower(title)")` over the row itself; None = nothing."""
 
 

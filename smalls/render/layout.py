@@ -63,6 +63,12 @@ def quote(text: str) -> str:
     return _one_line(text)
 
 
+def quote_bytes(value: bytes) -> str:
+    """Return a literal of bytes, in double quotes unless single ones spare escapes."""
+    literal = repr(value)
+    return literal if '"' in literal else f'b"{literal[2:-1]}"'
+
+
 def _one_line(text: str) -> str:
     literal = repr(text)
     if literal[0] == '"':

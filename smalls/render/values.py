@@ -10,7 +10,7 @@ from smalls import operations, schema
 from smalls.attrs import Attrs
 from smalls.codec import default_of, is_plain
 from smalls.operations import AddTable, DropTable, Operation
-from smalls.render.layout import Group, Node, quote
+from smalls.render.layout import Group, Node, quote, quote_bytes
 from smalls.schema import Column, Sql, TableKey, Type, types
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class Expressions:
             return Group("[", tuple(("", self.value(item)) for item in value), "]", spread)
         if isinstance(value, Attrs):
             return Group("{", tuple((f"{quote(k)}: ", self.value(v)) for k, v in value.items()), "}")
-        return quote(value) if isinstance(value, str) else repr(value)
+        return _literal(value)
 
     def _table(self, key: TableKey) -> Node:
         if not key.schema:
@@ -94,6 +94,12 @@ class Expressions:
         module = schema if hasattr(schema, cls.__name__) else operations
         self.imports.setdefault(module.__name__, set()).add(cls.__name__)
         return cls.__name__
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, bytes):
+        return quote_bytes(value)
+    return quote(value) if isinstance(value, str) else repr(value)
 
 
 def _makes(make: Callable[..., Type], type_: Type) -> bool:

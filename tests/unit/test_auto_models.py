@@ -27,6 +27,18 @@ class Colour(enum.Enum):
     RED = "r"
 
 
+class Word(enum.StrEnum):
+    NEW = "new"
+
+
+class Rank(enum.IntEnum):
+    LOW = 1
+
+
+class Unspoken:
+    """An object whose text holds its address."""
+
+
 def made(meta: dict[str, object] | None = None, name: str = "Thing", database: object = LITE, **fields: object):
     """Make a model class."""
     return type(name, (pw.Model,), {**fields, "Meta": type("Meta", (), {"database": database, **(meta or {})})})
@@ -198,6 +210,12 @@ def test_what_only_python_knows_is_kept_apart():
         (pw.DateField(default=dt.date(2020, 1, 2)), "2020-01-02"),
         (pw.UUIDField(default=uuid.UUID(int=1)), f"{1:032x}"),
         (more.EnumField(Colour, default=Colour.RED), "r"),
+        (pw.CharField(default=Word.NEW), "new"),
+        (pw.IntegerField(default=Rank.LOW), 1),
+        (pw.BlobField(default=b"\x00\xff"), b"\x00\xff"),
+        (pw.BinaryUUIDField(default=uuid.UUID(int=1)), bytes(15) + b"\x01"),
+        (pw.BigBitField(), b""),
+        (pw.FloatField(default=float("inf")), "inf"),
         (pw.DateTimeField(default=dt.datetime.now), {"callable": "datetime.now"}),
         (pw.IntegerField(default=lambda: 1), {"callable": f"{__name__.rpartition('.')[2]}"}),
     ],
@@ -209,6 +227,15 @@ def test_defaults_are_literals_or_the_names_of_what_makes_them(field: pw.Field, 
         assert set(held) == {"callable"}
     else:
         assert held == default
+
+
+def test_what_python_knows_is_the_same_in_every_run():
+    """No address of an object, no order of a set; and members of enumerations are what they stand for."""
+    field = pw.CharField(choices={("b", Word.NEW), ("a", "A")}, verbose_name=Unspoken(), default=Unspoken())
+    held = column(field).python
+    assert held["choices"] == (("a", "A"), ("b", "new"))
+    assert [type(value) for value in held["choices"][1]] == [str, str]
+    assert [held[name].rpartition(".")[2] for name in ("verbose_name", "default")] == ["Unspoken object>"] * 2
 
 
 def test_foreign_keys_take_the_type_of_what_they_refer_to():

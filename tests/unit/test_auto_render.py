@@ -177,6 +177,17 @@ def test_any_text_survives(text):
     assert load(render([operation])).operations == (operation,)
 
 
+@few
+@given(st.binary(max_size=30))
+def test_any_bytes_survive(value):
+    """As a formatter leaves them."""
+    operation = AddColumn("t", Column("c", types.blob(), python={"default": value}), backfill=value)
+    text = render([operation])
+    assert formatted(text)
+    assert load(text).operations == (operation,)
+    assert dict(load(text).operations[0].column.python) == {"default": value}
+
+
 def test_a_file_reads_well():
     """The very text, for a small change."""
     author = Table(

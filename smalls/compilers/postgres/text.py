@@ -54,6 +54,8 @@ def literal(value: Value) -> str:
         return "NULL"
     if isinstance(value, bool):
         return "TRUE" if value else "FALSE"
+    if isinstance(value, bytes):
+        return f"'\\x{value.hex()}'::bytea"
     return string(value) if isinstance(value, str) else repr(value)
 
 

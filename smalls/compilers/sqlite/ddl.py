@@ -67,6 +67,8 @@ def literal(value: Value) -> str:
         return str(int(value))
     if isinstance(value, (int, float)):
         return repr(value)
+    if isinstance(value, bytes):
+        return f"X'{value.hex()}'"
     return "'" + value.replace("'", "''") + "'" if isinstance(value, str) else f"({value.text})"
 
 

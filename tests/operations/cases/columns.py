@@ -103,6 +103,20 @@ CASES = (
         names(),
         values={"thing.value": [5, 5]},
     ),
+    Case(
+        "bytes-default-for-a-blob-column",
+        thing(""),
+        thing("BlobField(default=b'\\x00\\xff')"),
+        names(),
+        values={"thing.value": [b"\x00\xff", b"\x00\xff"]},
+    ),
+    Case(
+        "not-null-bits-come",
+        thing(""),
+        thing("BigBitField()"),
+        names(),
+        values={"thing.value": [b"", b""]},
+    ),
     field(
         "null-to-not-null-with-backfill",
         "IntegerField(null=True)",
