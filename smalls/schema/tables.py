@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from smalls.attrs import NO_ATTRS, Attrs
 from smalls.autoerrors import StateError
 from smalls.codec import plain
-from smalls.schema.constraints import Constraint, ForeignKey, columns_of
+from smalls.schema.constraints import Constraint, ForeignKey, Unique, columns_of
 from smalls.schema.names import TableKey, names, renamed
 
 if TYPE_CHECKING:
@@ -115,6 +115,14 @@ class Table:
     def foreign_keys(self) -> tuple[ForeignKey, ...]:
         """The constraints that are foreign keys."""
         return tuple(item for item in self.constraints if isinstance(item, ForeignKey))
+
+    @property
+    def keys_on_indexes(self) -> tuple[ForeignKey, ...]:
+        """The foreign keys to the table itself that lean on one of its indexes, which is made after the table."""
+        held = {self.primary_key, *(item.columns for item in self.constraints if isinstance(item, Unique))}
+        held |= {(column.name,) for column in self.columns if "UNIQUE" in " ".join(column.extra).upper()}
+        own = [fk for fk in self.foreign_keys if fk.ref_table == self.key and fk.ref_columns not in held]
+        return tuple(fk for fk in own if any(index.columns == fk.ref_columns for index in self.indexes))
 
     @property
     def column_names(self) -> tuple[str, ...]:

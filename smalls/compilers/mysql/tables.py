@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from smalls.compilers.base import Statement
 from smalls.compilers.mysql.ddl import Ddl, dotted, quote, text
-from smalls.compilers.mysql.keys import add_index
+from smalls.compilers.mysql.keys import add_constraint, add_index
 from smalls.compilers.mysql.online import COPY, IN_PLACE, INSTANT, alter, metadata
 from smalls.compilers.refusals import refusal
 from smalls.operations import (
@@ -32,15 +32,18 @@ _CHARSETS = ("CHARSET", "CHARACTER SET")
 
 def add_table(ddl: Ddl, table: Table) -> list[Statement]:
     """Return what creates a table with its indexes, as Peewee does: an index replaces one that a key brought."""
-    steps = [Statement(ddl.create_table(table), transactional=False)]
+    bare = table.with_(constraints=[item for item in table.constraints if item not in table.keys_on_indexes])
+    steps = [Statement(ddl.create_table(bare), transactional=False)]
     for index in table.indexes:
-        steps += [Statement(_plain(step.sql), transactional=False) for step in add_index(ddl, index, table)]
+        steps += [_plain(step) for step in add_index(ddl, index, bare)]
+    for key in table.keys_on_indexes:
+        steps += [_plain(step) for step in add_constraint(ddl, key, table)]
     return steps
 
 
-def _plain(sql: str) -> str:
+def _plain(step: Statement) -> Statement:
     """Leave out what is asserted: the table is empty."""
-    return sql.partition(", ALGORITHM=")[0]
+    return Statement(step.sql.partition(", ALGORITHM=")[0], transactional=False)
 
 
 def drop_table(key: TableKey) -> list[Statement]:

@@ -39,16 +39,20 @@ def create(table: Table, before: Schema, version: int) -> Iterator[Statement]:
         yield from create_sequence(column, before)
     words = "CREATE TEMPORARY TABLE" if table.options.temporary else "CREATE TABLE"
     settings = "".join(f" {text}" for text in table.options.settings)
-    constraints, again = _told_apart(table)
+    constraints, later, last = _told_apart(table)
     members = ", ".join([*_members(table, version), *constraints])
     # a key locks the table that it refers to
     lock = SHARE_ROW if any(fk.ref_table != table.key for fk in table.foreign_keys) else ""
     yield Statement(f"{words} {relation(table.key)} ({members}){settings}", lock=lock)
-    for name, definition in again:
-        yield alter(table.key, f"ADD CONSTRAINT {quote(name)} {definition}")
+    yield from (_added(table, *item) for item in later)
     for index in table.indexes:
         yield Statement(index_statement(table.key, index))
+    yield from (_added(table, *item) for item in last)
     yield from _comments(table)
+
+
+def _added(table: Table, name: str, definition: str) -> Statement:
+    return alter(table.key, f"ADD CONSTRAINT {quote(name)} {definition}")
 
 
 def _members(table: Table, version: int) -> Iterator[str]:
@@ -58,22 +62,28 @@ def _members(table: Table, version: int) -> Iterator[str]:
         yield f"PRIMARY KEY ({listed(table.primary_key)})"
 
 
-def _told_apart(table: Table) -> tuple[list[str], list[tuple[str, str]]]:
-    """Return the constraints for CREATE TABLE, and those over columns that another has made unique already.
+def _told_apart(table: Table) -> tuple[list[str], list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return the constraints for CREATE TABLE, those over columns that another has made unique, and the last.
+
+    These are keys to the table itself that need one of its indexes first.
 
     CREATE TABLE would leave these out without a word; see transformIndexConstraints() in the server's
     src/backend/parser/parse_utilcmd.c.
     """
     known = {f"UNIQUE ({listed(table.primary_key)})"}
+    leaning = {constraint_definition(fk) for fk in table.keys_on_indexes}
     first: list[str] = []
     again: list[tuple[str, str]] = []
+    last: list[tuple[str, str]] = []
     for name, definition in _constraints(table):
-        if definition in known:
+        if definition in leaning:
+            last.append((name, definition))
+        elif definition in known:
             again.append((name, definition))
-            continue
-        first.append(f"CONSTRAINT {quote(name)} {definition}")
-        known |= {definition} if definition.startswith("UNIQUE") else set()
-    return first, again
+        else:
+            first.append(f"CONSTRAINT {quote(name)} {definition}")
+            known |= {definition} if definition.startswith("UNIQUE") else set()
+    return first, again, last
 
 
 def _constraints(table: Table) -> list[tuple[str, str]]:
