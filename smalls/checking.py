@@ -14,6 +14,7 @@ from smalls.urls import Engine, Location
 from smalls.versions import version_key
 
 if TYPE_CHECKING:
+    from smalls.migration import Migration
     from smalls.run import Run
 
 
@@ -21,7 +22,7 @@ def check(run: Run) -> str:
     """Load every file and look for its way back; connects to nothing.
 
     Raises MigrationLoadError for files that cannot be loaded, ConfigError for a min_version that is no
-    version, ReverseMissingError for files without a rollback() that do not say that they have none, and
+    version, ReverseMissingError for files without a way back that do not say that they have none, and
     ModelsDifferError where models and migrations differ.
     """
     choose_database(run.settings, fallback=Location(Engine.SQLITE, "sqlite", ":memory:"))
@@ -35,11 +36,21 @@ def check(run: Run) -> str:
     equal = [m.key for m in run.files if numbers.count(m.revision.number) > 1]
     if equal:
         run.log("history.warned", f"Of equal number: {listed(equal)}.", migrations=equal)
-    bare = [m.key for m in run.files if m.traits.reversible and not m.traits.has_rollback]
+    bare = [m.key for m in run.files if m.traits.reversible and not _has_way_back(m)]
     if bare:
         raise ReverseMissingError(f"No rollback() in: {listed(bare)}.", migrations=bare)
     loaded = "1 migration file loads" if len(run.files) == 1 else f"{len(run.files)} migration files load"
     return f"{loaded}, each with a way back or a word that it has none{told}."
+
+
+def _has_way_back(migration: Migration) -> bool:
+    """Tell whether a file has a rollback() or, being declarative, operations that can all be undone."""
+    if not migration.traits.derived:
+        return migration.traits.has_rollback
+    from smalls.promises import manager_of
+
+    manager = manager_of(migration)
+    return manager is None or manager.reversible
 
 
 def _models_agree(run: Run) -> str:
@@ -58,4 +69,4 @@ def _models_agree(run: Run) -> str:
     missing = [f"{app}: {item.describe()}" if app else item.describe() for app in found for item in found[app]]
     if missing:
         raise ModelsDifferError(f"Not in the migrations: {'; '.join(missing)}.", operations=missing)
-    return "; models and migrations agree"
+    return "; models and migrations agree" if compared.apps else ""

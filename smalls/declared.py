@@ -9,7 +9,7 @@ from smalls.compilers.base import Call, Rebuild, Statement, compile_all
 from smalls.compiling import compiler_for
 from smalls.model import Direction
 from smalls.progress import Progress, fingerprint
-from smalls.promises import Promises, called
+from smalls.promises import Promises, called, can_be_undone
 from smalls.steps import BEGINNING, NO_MARK, Program, execute, prepare
 
 if TYPE_CHECKING:
@@ -125,7 +125,10 @@ def _preview(preparer: Preparer, migration: Migration, direction: Direction) -> 
         return {"style": "declarative", "previewable": False, "reason": promises.stopped}
     operations, before = preparer.way(migration, direction)
     shown = _shown(preparer.compiler, operations, before)
-    return {**shown, "transaction": shown["transaction"] and preparer.wraps(migration)}
+    shown["transaction"] = shown["transaction"] and preparer.wraps(migration)
+    if direction is Direction.FORWARD:
+        shown["reversible"] = can_be_undone(migration, promises.managers[migration.key])
+    return shown
 
 
 def _shown(compiler: Compiler, operations: tuple[Operation, ...], before: Schema) -> dict[str, Any]:

@@ -23,7 +23,7 @@ class Traits:
     """A file's functions and attributes.
 
     A `declarative` file returns a MigrationManager from migrate(), which its way back is derived from; so it
-    has one without a rollback() of its own.
+    has one without a rollback() of its own; `derived` is whether it goes by that.
     """
 
     has_migrate: bool = True
@@ -33,6 +33,7 @@ class Traits:
     min_version: str | None = None
     phase: str | None = None
     declarative: bool = False
+    derived: bool = False
 
     @property
     def can_be_undone(self) -> bool:
@@ -79,9 +80,12 @@ def read_traits(source: bytes, path: str) -> Traits:
             raise MigrationLoadError(
                 f"{path}: {node.name}() is async; it must be a plain function.", file=path, line=node.lineno
             )
-    declarative = is_declarative(tree)
+    declarative, own = is_declarative(tree), "rollback" in functions
     return Traits(
-        has_rollback="rollback" in functions or declarative, declarative=declarative, **_attributes(tree, path)
+        has_rollback=own or declarative,
+        declarative=declarative,
+        derived=declarative and not own,
+        **_attributes(tree, path),
     )
 
 

@@ -43,6 +43,11 @@ def manager_of(migration: Migration, *, may_run: bool = True) -> MigrationManage
         return called(migration, "migrate", load(migration))
 
 
+def can_be_undone(migration: Migration, manager: MigrationManager) -> bool:
+    """Tell whether a declarative file has a way back: its own, or one that its operations have."""
+    return migration.traits.can_be_undone and (manager.reversible or not migration.traits.derived)
+
+
 def called(migration: Migration, function: str, module: ModuleType) -> MigrationManager:
     """Return the manager that a declarative file's function returns.
 

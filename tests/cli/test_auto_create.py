@@ -237,6 +237,11 @@ def test_what_cannot_be_undone_is_refused_before_anything_is(blog: Project):
             return manager
         """,
     )
+    checked = blog.run("check", env=ENV)
+    assert checked.code == 3
+    assert checked.named("run.failed")[0]["error"]["migrations"] == ["0002_one_way"]
+    (step,) = json.loads(blog.run("migrate", "--plan", env=ENV).stdout)["plan"]
+    assert step["reversible"] is False
     assert blog.run("migrate", env=ENV).code == 0
     assert blog.run("rollback", "zero", "--yes", env=ENV).code == 8
     assert len(query(blog, "SELECT * FROM migration_history")) == 2
