@@ -52,11 +52,13 @@ class Progress:
     def start(self) -> Start:
         """Return where to go on; the beginning where no earlier run left it unfinished.
 
+        In doubt is the step at which a run ended without a word: the server may have done it all the same.
         Raises UnfinishedMigrationError where the steps are no longer those that were begun.
         """
-        reached = self._last(self.journal.entries(self.key))
+        story = self.journal.entries(self.key)
+        reached, doubt = self._last(story), self._doubt(story)
         if reached is None:
-            return BEGINNING
+            return Start(doubt=True) if doubt else BEGINNING
         if reached.get("program") != self.program:
             raise UnfinishedMigrationError(
                 f"{self.key} was begun with other steps than it has now (its file, or one before it, was changed).",
@@ -66,7 +68,21 @@ class Progress:
                 ),
                 migration=self.key,
             )
-        return Start(int(reached["next"]), tuple(decode(reached.get("after", []))))
+        return Start(int(reached["next"]), tuple(decode(reached.get("after", []))), doubt)
+
+    def _doubt(self, story: Iterable[Entry]) -> bool:
+        """Tell whether a run ended without a word since the last step that was noted."""
+        running = doubt = False
+        for event, _ in story:
+            if event == _STARTED[self.direction]:
+                running, doubt = True, doubt or running
+            elif event == _STEP[self.direction]:
+                doubt = False
+            elif event == _FAILED[self.direction]:
+                running = False
+            else:
+                running = doubt = False
+        return doubt or running
 
     def _last(self, story: Iterable[Entry]) -> dict[str, Any] | None:
         """Return what the last step's entry says, if that run never ended otherwise than by failing."""

@@ -68,10 +68,14 @@ class Mark(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """Where to begin: at the step `number`, a backfill after the row with the primary key `after`."""
+    """Where to begin: at the step `number`, a backfill after the row with the primary key `after`.
+
+    With `doubt`, that step may have taken effect: a run was killed before it could note it.
+    """
 
     number: int = 0
     after: tuple[Any, ...] = ()
+    doubt: bool = False
 
 
 class _NoMark:
@@ -102,7 +106,8 @@ def execute(
     """
     run = _Run(program, database, functions, mark, inside=database.in_transaction())
     for number in range(start.number, len(program.steps)):
-        run.step(number, start.after if number == start.number else ())
+        first = number == start.number
+        run.step(number, start.after if first else (), doubt=first and start.doubt)
 
 
 @contextlib.contextmanager
@@ -150,12 +155,12 @@ class _Run:
         self.program, self.database, self.functions = program, database, functions
         self.mark, self.inside = mark, inside
 
-    def step(self, number: int, after: tuple[Any, ...]) -> None:
+    def step(self, number: int, after: tuple[Any, ...], *, doubt: bool) -> None:
         step = self.program.steps[number]
         with self._alone(step):
             match step:
                 case Statement():
-                    run_sql(self.database, step)
+                    (run_doubtful if doubt else run_sql)(self.database, step)
                 case Rebuild():
                     rebuild(self.database, step)
                 case Call():
@@ -167,7 +172,7 @@ class _Run:
 
     def _alone(self, step: Step) -> contextlib.AbstractContextManager[object]:
         """Return the transaction of a step that stands alone."""
-        commits = _is(self.database, "MySQLDatabase") and not isinstance(step, Call)
+        commits = _is(self.database, "MySQLDatabase") and not isinstance(step, Call) and not _changes_rows(step)
         if self.inside or commits or isinstance(step, Batches) or not getattr(step, "transactional", True):
             return contextlib.nullcontext()
         return one_transaction(self.database)
@@ -188,6 +193,41 @@ def run_sql(database: Any, statement: Statement) -> None:
             raise MigrationFailedError("The database has nothing of that kind any more.", statement=sql)
         sql = sql.replace("{name}", str(row[0]))
     database.execute_sql(sql if statement.params else _escaped(database, sql), statement.params)
+
+
+# "is there already" and "is not there any more": https://mariadb.com/kb/en/mariadb-error-code-reference/
+_DONE_CODES = frozenset({1050, 1051, 1060, 1061, 1068, 1091, 1146, 1176, 1826, 3821, 3822, 3940})
+_DONE_BY_RENAME = 1054
+
+
+def run_doubtful(database: Any, statement: Statement) -> None:
+    """Run a statement that may have taken effect already, where the server commits each by itself.
+
+    That it did is known by the query of the statement, or by the server's word that what it would make is there,
+    or what it would take away is not.
+    """
+    if statement.found_by and database.execute_sql(_escaped(database, statement.found_by)).fetchone():
+        return
+    try:
+        run_sql(database, statement)
+    except peewee.DatabaseError as error:
+        if not (_is(database, "MySQLDatabase") and _says_done(error, statement)):
+            raise
+    except MigrationFailedError:
+        if not statement.named_by:
+            raise
+
+
+def _says_done(error: BaseException, statement: Statement) -> bool:
+    code = error.args[0] if error.args else None
+    words = statement.sql.split(maxsplit=1)[:1]
+    renames = code == _DONE_BY_RENAME and " RENAME COLUMN " in statement.sql
+    return words in (["ALTER"], ["CREATE"], ["DROP"]) and (code in _DONE_CODES or renames)
+
+
+def _changes_rows(step: Step) -> bool:
+    """Whether it is a statement that any engine can take back, so that it is one with its mark."""
+    return isinstance(step, Statement) and step.sql.split(maxsplit=1)[:1] in (["UPDATE"], ["INSERT"], ["DELETE"])
 
 
 def _escaped(database: Any, sql: str) -> str:

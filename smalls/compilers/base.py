@@ -23,6 +23,8 @@ class Statement:
 
     Where only the server knows a name, `named_by` is a query for it, quoted, and `sql` holds `{name}` in its
     place. If the query finds nothing, the statement is left out where it is `optional`, else the migration fails.
+
+    `found_by` is a query that finds something once the statement took effect, where doing it twice would not fail.
     """
 
     sql: str
@@ -33,6 +35,7 @@ class Statement:
     online: str = ""
     named_by: str = ""
     optional: bool = False
+    found_by: str = ""
 
 
 @dataclass(frozen=True, slots=True)

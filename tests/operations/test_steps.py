@@ -3,6 +3,7 @@
 import json
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from smalls.autogen.models import schema_of
 from smalls.codec import decode, encode
 from smalls.compiling import compiler_for
 from smalls.differ import diff
+from smalls.hints import Hints
 from smalls.manager import MigrationManager
 from smalls.operations import AlterColumn
 from smalls.reflect import differences
@@ -175,6 +177,50 @@ def test_broken_off_without_a_transaction_goes_on_at_the_step_that_failed(bench:
     execute(program, bench.db, go_on, mark=mark, start=Start(mark.steps[-1] + 1))
     assert len(called) == 1
     assert mark.steps == list(range(len(program.steps)))
+
+
+AS_NEW = """\
+class Parent(M):
+    name = CharField(unique=True)
+class Item(M):
+    label = CharField(index=True)
+    size = IntegerField(default=1, constraints=[Check('size > 0')])
+    parent = ForeignKeyField(Parent, null=True)
+    class Meta:
+        table_name = 'item'
+        constraints = [SQL('UNIQUE (label, size)'), Check("label <> ''"), SQL('CONSTRAINT big CHECK (size < 99)')]
+"""
+AS_OLD = """\
+class Gone(M):
+    name = CharField()
+class Thing(M):
+    name = CharField(index=True)
+    size = IntegerField(null=True)
+    gone = CharField(null=True)
+    class Meta:
+        table_name = 'other'
+"""
+
+
+@pytest.mark.parametrize("engine", MYSQL)
+def test_a_step_in_doubt_is_not_done_twice(engine: str, benches: dict[str, Bench]):
+    """Wherever a run was killed between a statement and its mark, the next one leads to the same end, both ways."""
+    bench = benches[engine]
+    bench.clear()
+    old, new = (schema_of(models_of(text, bench.db)) for text in (AS_OLD, AS_NEW))
+    forward = diff(old, new, hints=Hints.parse(["other=item", "item.name=label"])).operations
+    bench.run(MigrationManager(diff(Schema(), old).operations).operations, Schema())
+    back = MigrationManager(forward).rollback_operations
+    for operations, before, after in ((forward, old, new), (back, new, old)):
+        program = prepare(compiler_for(bench.db), operations, before)
+        for number in range(len(program.steps)):
+            first = replace(program, steps=program.steps[: number + 1])
+            execute(first, bench.db, {}, start=Start(number))
+            execute(first, bench.db, {}, start=Start(number, doubt=True))
+        done = bench.catalogue()
+        bench.clear()
+        bench.run(diff(Schema(), after).operations, Schema())
+        assert differences(bench.catalogue(), done) == []
 
 
 @pytest.mark.parametrize("bench", ["sqlite", "postgres15"], indirect=True)

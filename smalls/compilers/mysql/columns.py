@@ -130,7 +130,10 @@ def drop_check(ddl: Ddl, sql: str, table: Table) -> list[Statement]:
 
 
 def _add_checks(ddl: Ddl, table: Table, checks: tuple[str, ...] | list[str]) -> list[Statement]:
-    return [alter(table.key, f"ADD {ddl.constraint(Check(sql), table)}", COPY) for sql in checks]
+    return [
+        alter(table.key, f"ADD {ddl.constraint(Check(sql), table)}", COPY, lookups.check(sql, table, ddl))
+        for sql in checks
+    ]
 
 
 def _body(ddl: Ddl, operation: AlterColumn, table: Table) -> list[Statement]:

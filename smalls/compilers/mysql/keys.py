@@ -88,7 +88,18 @@ def _follow(ddl: Ddl, columns: tuple[str, ...], old: str, table: Table, *, uniqu
 def add_constraint(ddl: Ddl, constraint: Constraint, table: Table) -> list[Statement]:
     """Return what adds a constraint: the server holds it against all rows, for keys and checks in a copy."""
     way = clustering(table, indexing(ddl)) if isinstance(constraint, Unique) else COPY
-    return [alter(table.key, f"ADD {ddl.constraint(constraint, table)}", way)]
+    return [alter(table.key, f"ADD {ddl.constraint(constraint, table)}", way, _found(ddl, constraint, table))]
+
+
+def _found(ddl: Ddl, constraint: Constraint, table: Table) -> str:
+    """Return the query that finds a constraint which the server names anew each time that it is made."""
+    if constraint.name:
+        return ""
+    if isinstance(constraint, Check):
+        return lookups.check(constraint.sql, table.swap("constraints", None, constraint), ddl)
+    if isinstance(constraint, Unique):
+        return lookups.index(constraint.columns, table, unique=True)
+    return lookups.foreign_key(constraint, table)
 
 
 def drop_constraint(ddl: Ddl, constraint: Constraint, table: Table) -> list[Statement]:
@@ -118,7 +129,8 @@ def _drop(what: str, name: str, table: Table, way: Way, query: str) -> Statement
 
 def add_column_unique(ddl: Ddl, column: Column, table: Table) -> list[Statement]:
     """Return what makes the column's own UNIQUE."""
-    return [alter(table.key, f"ADD UNIQUE ({quote(column.name)})", clustering(table, indexing(ddl)))]
+    found_by = lookups.index([column.name], table, unique=True)
+    return [alter(table.key, f"ADD UNIQUE ({quote(column.name)})", clustering(table, indexing(ddl)), found_by)]
 
 
 def drop_column_unique(ddl: Ddl, column: Column, table: Table) -> list[Statement]:

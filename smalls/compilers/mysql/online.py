@@ -41,7 +41,7 @@ COPY = Way("COPY", "SHARED", rewrites=True)
 _BRACKETS = (63, 85, 127, 255)
 
 
-def alter(key: TableKey, change: str, way: Way | None = None) -> Statement:
+def alter(key: TableKey, change: str, way: Way | None = None, found_by: str = "") -> Statement:
     """Return ALTER TABLE with the way asserted, or left to the server where that alone can tell."""
     sql = f"ALTER TABLE {dotted(key)} {change}"
     if way is None:
@@ -49,7 +49,12 @@ def alter(key: TableKey, change: str, way: Way | None = None) -> Statement:
         return Statement(sql, transactional=False, lock="SHARED", rewrites=True, online=chosen)
     lock = way.lock or "NONE"
     return Statement(
-        f"{sql}, {way.words}", (), transactional=False, lock=lock, rewrites=way.rewrites, online=way.words
+        f"{sql}, {way.words}",
+        transactional=False,
+        lock=lock,
+        rewrites=way.rewrites,
+        online=way.words,
+        found_by=found_by,
     )
 
 

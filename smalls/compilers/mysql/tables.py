@@ -43,7 +43,7 @@ def add_table(ddl: Ddl, table: Table) -> list[Statement]:
 
 def _plain(step: Statement) -> Statement:
     """Leave out what is asserted: the table is empty."""
-    return Statement(step.sql.partition(", ALGORITHM=")[0], transactional=False)
+    return Statement(step.sql.partition(", ALGORITHM=")[0], transactional=False, found_by=step.found_by)
 
 
 def drop_table(key: TableKey) -> list[Statement]:
