@@ -32,6 +32,9 @@ def main() -> None:
         except OSError:
             # Whoever read it is gone, which must not become the exit code (120) when Python flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    # Python waits for threads that the project's code started; a signal ends that wait, with the code as it is.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(code))
     sys.exit(code)
 
 
