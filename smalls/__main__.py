@@ -14,12 +14,24 @@ def _leave(_number: int, _frame: object) -> NoReturn:
     sys.exit(_TERMINATED)
 
 
+def _open_missing_streams() -> None:
+    """Open a null device for what was closed by whoever started us: a connection must not get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one's
+            os.set_inheritable(descriptor, True)
+            stream = os.fdopen(descriptor, mode, encoding="utf-8")
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
 def main() -> None:
     """Run the command line and exit with its code.
 
     Before the run listens for itself SIGTERM ends the process, which as PID 1 has no default for it; once
     the code is decided signals are ignored, or they would make it another one than the log says.
     """
+    _open_missing_streams()
     signal.signal(signal.SIGTERM, _leave)
     from smalls.cli.main import main as run
 
