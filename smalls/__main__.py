@@ -14,12 +14,24 @@ def _leave(_number: int, _frame: object) -> NoReturn:
     sys.exit(_TERMINATED)
 
 
+def _open_missing_streams() -> None:
+    """Open a null device for what was closed by whoever started us: a connection must not get its number."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            descriptor = os.open(os.devnull, os.O_RDWR)  # the lowest number that is free, which is this one's
+            os.set_inheritable(descriptor, True)
+            stream = os.fdopen(descriptor, mode, encoding="utf-8")
+            setattr(sys, name, stream)
+            setattr(sys, f"__{name}__", stream)
+
+
 def main() -> None:
     """Run the command line and exit with its code.
 
     Before the run listens for itself SIGTERM ends the process, which as PID 1 has no default for it; once
     the code is decided signals are ignored, or they would make it another one than the log says.
     """
+    _open_missing_streams()
     signal.signal(signal.SIGTERM, _leave)
     from smalls.cli.main import main as run
 
@@ -32,6 +44,9 @@ def main() -> None:
         except OSError:
             # Whoever read it is gone, which must not become the exit code (120) when Python flushes at its end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    # Python waits for threads that the project's code started; a signal ends that wait, with the code as it is.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: os._exit(code))
     sys.exit(code)
 
 

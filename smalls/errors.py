@@ -138,7 +138,7 @@ class CredentialsRefusedError(ConfigError):
     """The server answered and refused the user or the password."""
 
     code = "SML-DATABASE-CREDENTIALS"
-    hint = "Check the user and password; the server is up and said no, so waiting does not help."
+    hint = "Check the user, the password and the TLS options; the server said no, so waiting does not help."
 
 
 class UnknownDatabaseError(ConfigError):

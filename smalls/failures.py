@@ -181,7 +181,7 @@ def _stopped(failure: Failure, stop: Stop) -> SmallsError:
         error.fields["migration"] = failure.migration.key
         return error
     return MigrationPartialError(
-        f"{failure.what} was stopped: {error.message}{_extent(failure)[1:]}",
+        f"{failure.what} was stopped part-way by {stop.cause}{_extent(failure)}",
         hint=_hint(failure),
         **_fields(failure),
     )

@@ -349,8 +349,10 @@ def _rollback_refusals(above: Sequence[Applied], assessment: Assessment, policie
 def plan_baseline(assessment: Assessment, target: Target) -> tuple[Migration, ...]:
     """Return the files up to and with `target` that are not recorded yet, in order.
 
-    Raises UsageError where no file has that number.
+    Raises UnfinishedMigrationError, since what failed half-way is `repair`'s to settle, and UsageError
+    where no file has that number.
     """
+    raise_first([_unfinished_error(work) for work in assessment.unfinished])
     if not _exists(target, assessment):
         raise UsageError(
             f"There is no migration {target.name or format(target.number, '04d')} to take as the baseline.",

@@ -14,8 +14,9 @@ MASK = "***"
 # Masking every "a" because the password is "a" would destroy the log and hide nothing.
 _SHORTEST = 3
 _ESCAPED = re.compile("%[0-9A-F]{2}")
-# Passwords in URLs of whatever kind, known to us or not: what stands between user and host.
-_IN_URL = re.compile(r"""(?<=://)([^\s/:@"']*:)[^\s/"']+(?=@)""")
+# Passwords in URLs of whatever kind, known to us or not: what stands between user and host. Hints show by
+# `user:password@` how a URL is written.
+_IN_URL = re.compile(r"""(?<=://)(?!user:password@)([^\s/:@"']*:)[^\s/"']+(?=@)""")
 
 
 class Redactor:

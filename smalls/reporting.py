@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smalls.migration import Migration
-    from smalls.model import Policies
+    from smalls.model import Policies, Unfinished
     from smalls.run import Run
     from smalls.settings import Settings
 
@@ -139,7 +139,7 @@ def _applied_line(entry: Applied, assessment: Assessment, running: dict[str, Any
         state = "edited"
         notes.append("its file was changed since")
     if row.key in running:
-        notes.append(f"undoing it is {running[row.key].state}")
+        notes.append(_undoing(running[row.key]))
     at = row.applied_at or row.migrated_at
     return Line(
         row.key,
@@ -149,6 +149,12 @@ def _applied_line(entry: Applied, assessment: Assessment, running: dict[str, Any
         row.duration_ms,
         row.image_version,
     )
+
+
+def _undoing(work: Unfinished) -> str:
+    if work.state == "failed":
+        return "undoing it failed part-way; `smalls repair` tells more"
+    return "undoing it was begun, and no end recorded"
 
 
 def _waiting_line(

@@ -86,6 +86,8 @@ def _environment(run: Run, token: str) -> dict[str, str]:
         if (name not in _REPLACED and not name.startswith("SMALLS_DB_"))
         or name in {"SMALLS_DB_ROLE", "SMALLS_DB_SCHEMA"}
     }
+    if run.settings.config:
+        kept["SMALLS_CONFIG"] = run.settings.config  # the child's schema and folder stand there too
     url = run.chosen.location.url
     return kept | {
         "SMALLS_DATABASE_URL": url,

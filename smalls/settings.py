@@ -69,9 +69,13 @@ class Flags:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """The effective settings of a run. Times are in seconds; None means without a limit."""
+    """The effective settings of a run. Times are in seconds; None means without a limit.
+
+    `config` is the config file that was named, None where it is the default one.
+    """
 
     environment: Environment
+    config: str | None
     location: Location | None
     named: Named | None
     db_role: str | None
@@ -209,6 +213,7 @@ SPECS: dict[str, Spec] = {
         Spec("yes", _yes, "0"),
     )
 }
+_POLICIES = ("out_of_order", "edited", "on_newer", "smalls_version")
 _INTERNAL = {"SMALLS_CONFIG", "SMALLS_LOCK_TOKEN"}
 # A migration's own imports may read these; they are no settings and no mistake.
 _KNOWN = (
@@ -233,6 +238,7 @@ def load(flags: Flags, environ: Mapping[str, str]) -> Settings:
     location, named, more = _database(flags, values, environ, prod=prod)
     return Settings(
         environment=read["env"],
+        config=flags.config or environ.get("SMALLS_CONFIG") or None,
         location=location,
         named=named,
         db_role=read.get("db_role"),
@@ -250,7 +256,7 @@ def load(flags: Flags, environ: Mapping[str, str]) -> Settings:
         log_format=read["log_format"],
         log_level=read["log_level"],
         yes=read["yes"],
-        policies=Policies(read["out_of_order"], read["edited"], read["on_newer"], read.get("smalls_version")),
+        policies=_policies(read),
         lock_token=environ.get("SMALLS_LOCK_TOKEN") or None,
         values=values,
         doubts=(*doubts, *more),
@@ -259,11 +265,14 @@ def load(flags: Flags, environ: Mapping[str, str]) -> Settings:
     )
 
 
-def with_policies(settings: Settings, environment: Environment) -> Settings:
-    """Return the settings with the default policies of another environment, for `status --policy`."""
-    prod = environment is Environment.PROD
-    defaults = {key: SPECS[key].parse(_default(SPECS[key], prod=prod) or "") for key in ("out_of_order", "edited")}
-    return replace(settings, environment=environment, policies=replace(settings.policies, **defaults))
+def policies_of(environment: Environment, flags: Flags, environ: Mapping[str, str]) -> Policies:
+    """Return the policies that a run in `environment` would have, its section of the config file included."""
+    values, _ = _collect(flags, {**environ, "SMALLS_ENV": environment.value})
+    return _policies({key: _parse(SPECS[key], values[key]) for key in _POLICIES if key in values})
+
+
+def _policies(read: Mapping[str, Any]) -> Policies:
+    return Policies(read["out_of_order"], read["edited"], read["on_newer"], read.get("smalls_version"))
 
 
 def _collect(flags: Flags, environ: Mapping[str, str]) -> tuple[dict[str, Value], list[Doubt]]:
@@ -305,7 +314,11 @@ def _parse(spec: Spec, value: Value) -> Any:
         return spec.parse(value.text)
     except ValueError as error:
         shown = "it" if spec.secret else repr(value.text)
-        raise ConfigError(f"{value.source}: {spec.key} is {shown}; it must be {error}.", setting=spec.key) from None
+        raise ConfigError(
+            f"{value.source}: {spec.key} is {shown}; it must be {error}.",
+            hint="Correct it there, or leave it out: every setting but the database has a default.",
+            setting=spec.key,
+        ) from None
 
 
 # ── which database ──────────────────────────────────────────────────────────────────────────────────────

@@ -52,6 +52,12 @@ class Stop:
         if self.reason is not None and not self._shielded:
             raise Stopped
 
+    @property
+    def cause(self) -> str:
+        """What asked the run to stop, in a word."""
+        names = {signal.SIGALRM: "SMALLS_RUN_TIMEOUT", signal.SIGTERM: "SIGTERM"}
+        return names.get(signal.Signals(self.reason or signal.SIGINT), "SIGINT")
+
     def error(self) -> SmallsError:
         """Return the error that tells why the run stopped."""
         if self.reason == signal.SIGALRM:

@@ -89,7 +89,11 @@ def read_config_file(path: str, environment: str | None, *, required: bool) -> d
         parser.read_string(text, source=path)
     except FileNotFoundError:
         if required:
-            raise ConfigError(f"The config file {path} does not exist.", file=path) from None
+            raise ConfigError(
+                f"The config file {path} does not exist.",
+                hint="Name one that is there with --config or SMALLS_CONFIG, or neither: config.ini may be absent.",
+                file=path,
+            ) from None
         return {}
     except (OSError, UnicodeDecodeError, ValueError, configparser.Error) as error:
         raise ConfigError(

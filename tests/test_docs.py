@@ -10,6 +10,7 @@ import pytest
 import smalls
 from smalls import errors
 from smalls.cli.main import COMMANDS
+from smalls.events import EVENTS
 from smalls.settings import SPECS
 
 ROOT = Path(__file__).parent.parent
@@ -88,3 +89,15 @@ def test_every_command_has_a_page_that_the_index_names() -> None:
     assert [name for name in COMMANDS if f"({name}.md)" not in index] == []
     pages = {path.stem for path in (ROOT / "docs/commands").glob("*.md")} - {"README"}
     assert pages == set(COMMANDS)
+
+
+def test_every_event_stands_in_the_events_page() -> None:
+    """The page's table has each event of the catalogue with its level, meaning and fields."""
+    rows = {
+        name: f"| `{name}` | {spec.level} | {spec.meaning} | "
+        + ", ".join(f"`{field}`" for field in (*spec.fields, *spec.sometimes))
+        + " |"
+        for name, spec in EVENTS.items()
+    }
+    page = _page("events.md")
+    assert [name for name, row in rows.items() if row not in page] == []

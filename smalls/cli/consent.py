@@ -25,6 +25,6 @@ def consent(run: Run, *, yes: bool) -> Callable[[str], None]:
         with run.stop.interruptible():
             answer = sys.stdin.readline()
         if answer.strip().lower() not in {"y", "yes"}:
-            raise ConsentError(f"{question} The answer was no.", hint="Nothing was changed.")
+            raise ConsentError(f"{question} The answer was no.", hint="Nothing was changed; `y` goes on.")
 
     return ask

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import sys
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,9 @@ def show_lines(run: Run, text: str) -> None:
 
 def _show(text: str) -> None:
     # sys.stdout is the project's while a command runs: what it prints goes into the log.
-    click.echo(text, file=sys.__stdout__)
+    # Whoever closes the pipe (`smalls status | head -1`) has read enough, which is no failure of the run.
+    with contextlib.suppress(BrokenPipeError):
+        click.echo(text, file=sys.__stdout__)
 
 
 def log_planned(run: Run, planned: Iterable[dict[str, Any]], direction: str) -> None:

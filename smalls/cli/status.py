@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -10,7 +12,7 @@ from smalls.cli.edge import execute
 from smalls.cli.output import show_json, show_lines
 from smalls.model import Environment
 from smalls.reporting import status, verdict
-from smalls.settings import with_policies
+from smalls.settings import policies_of
 
 if TYPE_CHECKING:
     from smalls.run import Run
@@ -32,7 +34,9 @@ def command(flags: Flags, app: str, *, as_json: bool, exit_code: bool, policy: s
 
     def body(run: Run) -> str:
         if policy:
-            run.settings = with_policies(run.settings, Environment(policy))
+            judge = Environment(policy)
+            policies = policies_of(judge, flags, os.environ)
+            run.settings = replace(run.settings, environment=judge, policies=policies)
         found = status(run, run.settings, app)
         if as_json:
             show_json(run, found.as_dict())

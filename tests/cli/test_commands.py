@@ -121,6 +121,8 @@ def test_gaps_and_late_arrivals_by_policy(three):
     assert ignored.code == 0
     assert "0002_b" in ignored.named("history.warned")[0]["message"]
     assert three.run("status", "--policy", "PROD").code == 8
+    three.write("config.ini", "[smalls.PROD]\nout_of_order = apply\n")
+    assert three.run("status", "--policy", "PROD").code == 0
     assert [e["migration"] for e in three.run("migrate").named("migration.applied")] == ["0002_b"]
 
 

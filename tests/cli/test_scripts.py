@@ -89,6 +89,24 @@ def test_what_a_script_gets(project):
     assert left == "[]"
 
 
+def test_a_smalls_inside_a_script_reads_the_same_config_file(project):
+    """A file named by --config names the folder and the schema for what the script starts, too."""
+    project.migration("0001_a", "db.execute_sql('CREATE TABLE t_a (n INTEGER)')")
+    project.migrations.rename(project.path / "elsewhere")
+    project.write("other.ini", "[smalls]\nmigrations = elsewhere\n")
+    project.write(
+        "initdb.py",
+        """\
+        import subprocess, sys
+        raise SystemExit(subprocess.run([sys.executable, "-m", "smalls", "migrate"]).returncode)
+        """,
+    )
+    done = project.run("--config", "other.ini", "init")
+    assert done.code == 0, done.stderr
+    status = json.loads(project.run("--config", "other.ini", "status", "--json").stdout)
+    assert (status["applied"], status["pending"]) == (1, 0)
+
+
 def test_output_is_passed_on_line_by_line(project):
     """Both streams become events as they are written, whole lines, whatever their bytes."""
     project.write(

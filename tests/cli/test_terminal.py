@@ -200,3 +200,44 @@ def test_nobody_reads_the_log(project):
     os.close(writer)
     assert done.returncode == 0
     assert "1 applied" in project.run("status").stdout
+
+
+@pytest.mark.parametrize("command", [["status"], ["status", "--json"], ["config"], ["migrate", "--plan"]])
+def test_nobody_reads_the_result(project, command):
+    """A reader who has had enough (`smalls status | head -1`) makes no defect of it."""
+    project.migration("0001_a")
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [*SMALLS, *command],
+        cwd=project.path,
+        env=clean_environment(),
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    os.close(writer)
+    assert (done.returncode, "SML-DEFECT" in done.stderr) == (0, False), done.stderr
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize(("command", "code"), [("migrate", 0), ("status", 0), ("--help", 0), ("rollback 0", 13)])
+def test_started_with_closed_streams(project, closed, command, code):
+    """What was closed before the start neither fails nor gives its number to a connection."""
+    project.migration("0001_a", "import os; os.system('echo said by a child')")
+    if code:
+        assert project.run("migrate").code == 0
+    line = f'exec "$@" {command} {closed}'
+    done = subprocess.run(
+        ["sh", "-c", line, "sh", *SMALLS],
+        cwd=project.path,
+        env=clean_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=20,
+    )
+    assert done.returncode == code, done.stderr
+    assert "Traceback" not in done.stderr

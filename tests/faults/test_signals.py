@@ -91,6 +91,7 @@ def test_in_a_sleep(database: Database, project: Project, start, changed: bool) 
     assert again.code == (7 if partial else 0)
     if partial:
         error = result.named("run.failed")[0]["error"]
+        assert error["message"].startswith("0002_two was stopped part-way by SIGTERM.")
         assert error["statements"][-1]["outcome"] == "done"
         assert "INSERT INTO log" in error["statements"][-1]["statement"]
         assert "INSERT INTO log" in project.run("repair", env=database.env).stdout
@@ -191,6 +192,21 @@ def test_when_all_is_done(database: Database, project: Project, start) -> None:
     project.migration("0001_one", body, header="import atexit, os, signal\n")
     result = project.run("migrate", env=database.env)
     assert result.code == result.events[-1]["exit_code"] == 0
+
+
+@both_signals
+@pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+def test_while_a_thread_of_the_code_goes_on(
+    database: Database, project: Project, start, number: signal.Signals
+) -> None:
+    """A thread that nobody joined does not keep the process from ending when it is told to."""
+    body = "threading.Thread(target=time.sleep, args=(60,)).start()"
+    project.migration("0001_one", body, header="import threading\n")
+    runner = start("migrate", cwd=project.path, env=database.env)
+    read_until(runner, "run.finished")
+    time.sleep(0.5)
+    assert runner.poll() is None
+    assert stop(runner, number).code == 0
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgres15"], indirect=True)

@@ -2,7 +2,9 @@
 
 import json
 import os
+import re
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from subprocess import CompletedProcess
@@ -63,6 +65,29 @@ def test_created_files_belong_to_the_caller(compose: Compose, checkout: Path) ->
     done = compose("run", "--rm", "smalls", "create", "add a thing", env={"SMALLS_UID": "1234"})
     assert done.returncode == 0, done.stderr
     assert (checkout / "migrations" / "0004_add_a_thing.py").stat().st_uid == 1234
+
+
+def test_the_readme_from_an_empty_folder(image: str, tmp_path: Path) -> None:
+    """What the README says for containers only, typed as it stands: its Compose file, then its commands."""
+    blocks = re.findall(r"```(yaml|console)\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    place = next(number for number, (kind, _) in enumerate(blocks) if kind == "yaml")
+    (tmp_path / "docker-compose.yml").write_text(blocks[place][1].replace("image: smalls", f"image: {image}"))
+    commands = blocks[place + 1][1].replace("$ ", "")
+    name = f"{run_folder().name}-{os.getpid()}-readme"
+    down = ("compose", "--project-name", name, "down", "--volumes")
+    at_end(name, *down, "--timeout=1")
+    done = subprocess.run(
+        ["sh", "-ec", commands],
+        cwd=tmp_path,
+        env={**os.environ, "COMPOSE_PROJECT_NAME": name},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    docker("compose", "--file", str(tmp_path / "docker-compose.yml"), *down[1:])
+    assert done.returncode == 0, done.stderr
+    assert "1 applied, 0 pending on /data/smalls.db" in done.stdout
 
 
 @pytest.mark.parametrize("server", ["postgres", "mysql"])

@@ -152,7 +152,7 @@ def test_a_failure_part_way_is_settled_by_repair(database: Database, project: Pr
     assert again.code == 7
     assert again.named("migration.started") == []
     assert "--forget 0001_part" in again.named("run.failed")[0]["error"]["hint"]
-    assert "undoing it is failed" in project.run("status", env=database.env).stdout
+    assert "undoing it failed part-way" in project.run("status", env=database.env).stdout
     assert project.run("repair", "--forget", "0001_part", "--yes", env=database.env).code == 0
     assert project.run("migrate", env=database.env).code == 7  # 0001 again, up to its second CREATE
 

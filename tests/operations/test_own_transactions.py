@@ -10,9 +10,10 @@ from playhouse.db_url import connect
 
 from tests.databases import Database
 from tests.running import Project, Result
+from tests.servers import ENGINES
 
 OURS = ("migration_history", "smalls_journal")
-ENGINES = pytest.mark.parametrize("database", ["sqlite", "postgres15", "mariadb10"], indirect=True)
+EVERY_ENGINE = pytest.mark.parametrize("database", ENGINES, indirect=True)
 ADD = "db.execute_sql(\"INSERT INTO note (id, word) VALUES ({0}, '{1}')\")".format
 
 
@@ -200,7 +201,7 @@ AS_ALONE = {
 }
 
 
-@ENGINES
+@EVERY_ENGINE
 @pytest.mark.parametrize("case", AS_ALONE)
 def test_does_what_it_would_do_alone(
     case: str, database: Database, project: Project, make_database: Callable[..., Database]
@@ -264,7 +265,7 @@ def test_nothing_runs_after_a_swallowed_rollback(database: Database, project: Pr
     assert words(database) == ["first"]
 
 
-@ENGINES
+@EVERY_ENGINE
 def test_a_transaction_left_open_fails(database: Database, project: Project) -> None:
     """A BEGIN without a COMMIT is not recorded as applied; what was in it is rolled back."""
     one(database)
@@ -276,7 +277,7 @@ def test_a_transaction_left_open_fails(database: Database, project: Project) -> 
     assert database.query("SELECT name FROM migration_history") == []
 
 
-@ENGINES
+@EVERY_ENGINE
 def test_a_transaction_left_open_with_nothing_outside_is_clean(database: Database, project: Project) -> None:
     """Where all the code did was inside the transaction it left open, nothing of it took effect: 6."""
     one(database)
@@ -329,7 +330,7 @@ def test_the_drivers_connection_alone_is_no_harm(then: str, database: Database, 
     assert database.dump(without=OURS) == before
 
 
-@ENGINES
+@EVERY_ENGINE
 def test_after_commit_runs_after_the_commit(database: Database, project: Project) -> None:
     """A callback of after_commit() runs once the migration is recorded, and not when it fails."""
     one(database)
@@ -439,7 +440,7 @@ def test_a_failure_with_transaction_off_is_partial(database: Database, project: 
     assert project.run("migrate", env=database.env).code == 0
 
 
-@ENGINES
+@EVERY_ENGINE
 def test_a_project_that_forbids_autoconnect(database: Database, project: Project) -> None:
     """A file that closes the project's connection is recorded, also where the object never connects by itself."""
     one(database)

@@ -357,6 +357,14 @@ def test_baseline_needs_a_number_that_is_there():
         plan_baseline(look(files("0001_a")), parse_target("9", []))
 
 
+def test_baseline_is_no_way_around_repair():
+    """What failed half-way is not recorded as applied without a look and a word of consent."""
+    work = Unfinished("0001_a", "failed", Direction.FORWARD, "now", {})
+    with pytest.raises(SmallsError) as raised:
+        plan_baseline(look(files("0001_a"), unfinished=[work]), parse_target("1", []))
+    assert raised.value.exit_code == Exit.FAILED_PARTIAL
+
+
 # ── laws ────────────────────────────────────────────────────────────────────────────────────────────────
 
 STEMS = st.builds(lambda number, word: f"{number:04d}_{word}", st.integers(0, 30), st.sampled_from("abc"))

@@ -44,6 +44,7 @@ def test_spellings(spelling):
         ("postgresql://u@h:5432/n", "postgresql://u@h:5432/n"),
         ("https://example.com:80/a@b", "https://example.com:80/a@b"),
         ("sqlite:////var/x.db", "sqlite:////var/x.db"),
+        ("Write postgresql://user:password@host/name", "Write postgresql://user:password@host/name"),
     ],
 )
 def test_passwords_in_urls_that_nobody_told_us(text, clean):

@@ -3,8 +3,8 @@
 import pytest
 
 from smalls.errors import ConfigError, UsageError
-from smalls.model import Edited, Environment, OutOfOrder
-from smalls.settings import _KNOWN, SPECS, Flags, LockKind, LogFormat, Named, load, with_policies
+from smalls.model import Edited, Environment, OnNewer, OutOfOrder
+from smalls.settings import _KNOWN, SPECS, Flags, LockKind, LogFormat, Named, load, policies_of
 from smalls.urls import Engine
 from smalls.variables import environment_doubts, is_service_link
 
@@ -54,9 +54,21 @@ def test_defaults_of_prod():
 
 def test_the_policy_of_another_environment():
     """`status --policy PROD` judges by PROD's defaults and keeps the rest."""
-    found = with_policies(settings(SMALLS_VERSION="7"), Environment.PROD)
-    assert (found.policies.out_of_order, found.policies.edited) == (OutOfOrder.REFUSE, Edited.REFUSE)
+    found = policies_of(Environment.PROD, Flags(), {"SMALLS_VERSION": "7"})
+    assert (found.out_of_order, found.edited) == (OutOfOrder.REFUSE, Edited.REFUSE)
     assert found.image_version == "7"
+
+
+def test_the_policy_of_another_environment_as_the_config_file_has_it(tmp_path):
+    """What [smalls.PROD] says is what PROD would do; [smalls.DEV] says nothing about it."""
+    config(
+        tmp_path,
+        "[smalls]\nsmalls_version = 7\n[smalls.DEV]\nedited = warn\n"
+        "[smalls.PROD]\nout_of_order = apply\non_newer = refuse\n",
+    )
+    found = policies_of(Environment.PROD, Flags(), {"SMALLS_ENV": "DEV"})
+    assert (found.out_of_order, found.edited) == (OutOfOrder.APPLY, Edited.REFUSE)
+    assert (found.on_newer, found.image_version) == (OnNewer.REFUSE, "7")
 
 
 def test_environment_over_section_over_file_over_default(tmp_path):
