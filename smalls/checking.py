@@ -25,9 +25,13 @@ def check(run: Run) -> str:
     version, ReverseMissingError for files without a way back that do not say that they have none, and
     ModelsDifferError where models and migrations differ.
     """
+    from smalls.changes import uncollected
+
     choose_database(run.settings, fallback=Location(Engine.SQLITE, "sqlite", ":memory:"))
-    load_all(run.files, run.stop.check)
-    told = _models_agree(run)
+    with uncollected():
+        load_all(run.files, run.stop.check)
+        told = _models_agree(run)
+        bare = [m.key for m in run.files if m.traits.reversible and not _has_way_back(m)]
     current.set_database(None)
     for migration in run.files:
         if migration.traits.min_version:
@@ -36,7 +40,6 @@ def check(run: Run) -> str:
     equal = [m.key for m in run.files if numbers.count(m.revision.number) > 1]
     if equal:
         run.log("history.warned", f"Of equal number: {listed(equal)}.", migrations=equal)
-    bare = [m.key for m in run.files if m.traits.reversible and not _has_way_back(m)]
     if bare:
         raise ReverseMissingError(f"No rollback() in: {listed(bare)}.", migrations=bare)
     loaded = "1 migration file loads" if len(run.files) == 1 else f"{len(run.files)} migration files load"
@@ -61,11 +64,10 @@ def _models_agree(run: Run) -> str:
     declared = bool(run.apps) or any(migration.traits.declarative for migration in run.files)
     if not declared:
         return ""
-    from smalls.changes import Comparer, uncollected
+    from smalls.changes import Comparer
 
     compared = Comparer(run)
-    with uncollected():
-        found = {app: compared.compare(app).operations for app in compared.apps}
+    found = {app: compared.compare(app).operations for app in compared.apps}
     missing = [f"{app}: {item.describe()}" if app else item.describe() for app in found for item in found[app]]
     if missing:
         raise ModelsDifferError(f"Not in the migrations: {'; '.join(missing)}.", operations=missing)
