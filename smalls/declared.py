@@ -10,7 +10,7 @@ from smalls.compiling import compiler_for
 from smalls.model import Direction
 from smalls.progress import Progress, fingerprint
 from smalls.promises import Promises, called, can_be_undone
-from smalls.steps import BEGINNING, NO_MARK, Program, execute, prepare
+from smalls.steps import BEGINNING, NO_MARK, Program, execute, prepare, stands_apart
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -29,11 +29,12 @@ class Prepared:
 
     program: Program
     functions: Mapping[str, Callable[..., object]]
+    together: bool = False
 
     @property
     def wrap(self) -> bool:
-        """Whether it may run in one transaction."""
-        return self.program.transactional
+        """Whether it runs in one transaction, if the engine and the file allow it."""
+        return self.program.wrappable if self.together else self.program.transactional
 
 
 def runner(run: Run, migration: Migration, prepared: Prepared, direction: Direction) -> tuple[Any, dict[str, bool]]:
@@ -71,7 +72,7 @@ class Preparer:
         program = prepare(self.compiler, operations, before)
         names = {step.name for step in program.steps if isinstance(step, Call)}
         functions = {name: getattr(module, name) for name in names if hasattr(module, name)}
-        return Prepared(program, functions)
+        return Prepared(program, functions, together=migration.traits.together)
 
     def promises(self, migration: Migration) -> Promises:
         """Return what the migration's app promises."""
@@ -124,21 +125,24 @@ def _preview(preparer: Preparer, migration: Migration, direction: Direction) -> 
     if migration.key not in promises.managers:
         return {"style": "declarative", "previewable": False, "reason": promises.stopped}
     operations, before = preparer.way(migration, direction)
-    shown = _shown(preparer.compiler, operations, before)
+    shown = _shown(preparer.compiler, operations, before, together=migration.traits.together)
     shown["transaction"] = shown["transaction"] and preparer.wraps(migration)
     if direction is Direction.FORWARD:
         shown["reversible"] = can_be_undone(migration, promises.managers[migration.key])
     return shown
 
 
-def _shown(compiler: Compiler, operations: tuple[Operation, ...], before: Schema) -> dict[str, Any]:
+def _shown(
+    compiler: Compiler, operations: tuple[Operation, ...], before: Schema, *, together: bool
+) -> dict[str, Any]:
     compiled = compile_all(compiler, operations, before)
-    program = [step for item in compiled for step in item.steps]
+    steps = tuple(step for item in compiled for step in item.steps)
+    program = Program(steps, {}, apart=stands_apart(compiled) and not together)
     return {
         "style": "declarative",
         "previewable": True,
         "destructive": any(operation.destructive for operation in operations),
-        "transaction": Program(tuple(program), {}).transactional,
+        "transaction": program.transactional,
         "operations": [
             {
                 "operations": [_told(operation) for operation in item.operations],

@@ -136,7 +136,8 @@ class Executor:
         )
         wrap = self.work.dialect.transactional_ddl and step.migration.traits.transaction and step.wrap
         tap = self._tap()
-        guard = Guard(self.work, tap, partial(self.emit, migration=key), key, wrap=wrap)
+        emit = partial(self.emit, migration=key)
+        guard = Guard(self.work, tap, emit, key, wrap=wrap, lifts=not step.resumable)
         begun = False
         try:
             if not wrap:

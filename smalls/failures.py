@@ -102,11 +102,12 @@ def _is_from_database(error: BaseException) -> bool:
 
 
 def _kind(failure: Failure, trouble: Trouble) -> type[SmallsError]:
+    locked = trouble in {Trouble.LOCKED, Trouble.DEADLOCK}
+    if locked and failure.resumable:
+        return RelationLockError
     if not failure.clean:
         return TransactionEndedError if isinstance(failure.error, BadOutcomeError) else MigrationPartialError
-    if trouble in {Trouble.LOCKED, Trouble.DEADLOCK}:
-        return RelationLockError
-    return MigrationFailedError
+    return RelationLockError if locked else MigrationFailedError
 
 
 def _words(error: BaseException) -> str:

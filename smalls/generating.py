@@ -8,15 +8,19 @@ from typing import TYPE_CHECKING
 
 from smalls import current
 from smalls.changes import Comparer, uncollected
+from smalls.operations import AddIndex, AddTable
 from smalls.project import choose_database
 from smalls.render import render
 from smalls.scaffolding import write_new
 from smalls.urls import Engine, Location
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
     from smalls.hints import Ask, DiffWarning, Hints
     from smalls.operations import Operation
     from smalls.run import Run
+    from smalls.schema import TableKey
 
 _OFFLINE = Location(Engine.SQLITE, "sqlite", ":memory:")
 
@@ -57,5 +61,18 @@ def generate(
         return Generated("", (), found.warnings)
     warned = "destructive" in description.lower() or not any(item.destructive for item in found.operations)
     named = description if warned else f"{description} destructive"
-    path = write_new(Path(folder_of(run, app)), named, render(found.operations, description))
-    return Generated(path, found.operations, found.warnings)
+    operations = tuple(_unblocking(found.operations))
+    path = write_new(Path(folder_of(run, app)), named, render(operations, description))
+    return Generated(path, operations, found.warnings)
+
+
+def _unblocking(operations: Iterable[Operation]) -> Iterator[Operation]:
+    """Ask for indexes that block no writers, but on tables that the same migration makes: nobody writes those."""
+    made: set[TableKey] = set()
+    for operation in operations:
+        if isinstance(operation, AddTable):
+            made.add(operation.table.key)
+        if isinstance(operation, AddIndex) and operation.table not in made and not operation.index.sql:
+            yield AddIndex(operation.table, operation.index, concurrently=True)
+        else:
+            yield operation

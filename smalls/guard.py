@@ -65,11 +65,21 @@ class Nested:
 class Guard:
     """Runs code on the working session, inside a transaction of ours where `wrap` is set.
 
+    `lifts` is whether code outside it may wait for a relation's lock for as long as it takes.
+
     It watches the thread that made it. Other threads of the migration have connections of their own.
     """
 
     def __init__(
-        self, work: WorkSession, tap: Tap, emit: Emit, mark: str, *, wrap: bool, may_leave: bool = True
+        self,
+        work: WorkSession,
+        tap: Tap,
+        emit: Emit,
+        mark: str,
+        *,
+        wrap: bool,
+        may_leave: bool = True,
+        lifts: bool = True,
     ) -> None:
         self._work = work
         self._db = work.database
@@ -78,6 +88,7 @@ class Guard:
         self._mark = mark
         self._wrap = wrap
         self._may_leave = may_leave
+        self._lifts = lifts
         self._own: dict[str, Callable[..., Any]] = {}
         self._marker: Any = None
         self._restore: Callable[[], None] = lambda: None
@@ -159,7 +170,8 @@ class Guard:
 
     def _open(self) -> None:
         if not self._wrap:
-            self._work.bound_lock_waits(None)
+            if self._lifts:
+                self._work.bound_lock_waits(None)
             return
         self.broken_before = self._work.dialect.violations(self._work.raw_query)
         self._restore = self._work.dialect.before_transaction(self._work.raw_query)

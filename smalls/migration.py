@@ -23,7 +23,8 @@ class Traits:
     """A file's functions and attributes.
 
     A `declarative` file returns a MigrationManager from migrate(), which its way back is derived from; so it
-    has one without a rollback() of its own; `derived` is whether it goes by that.
+    has one without a rollback() of its own; `derived` is whether it goes by that. `together` is whether the file
+    says `transaction = True` in so many words: all or nothing, whatever is locked meanwhile.
     """
 
     has_migrate: bool = True
@@ -34,6 +35,7 @@ class Traits:
     phase: str | None = None
     declarative: bool = False
     derived: bool = False
+    together: bool = False
 
     @property
     def can_be_undone(self) -> bool:
@@ -81,11 +83,13 @@ def read_traits(source: bytes, path: str) -> Traits:
                 f"{path}: {node.name}() is async; it must be a plain function.", file=path, line=node.lineno
             )
     declarative, own = is_declarative(tree), "rollback" in functions
+    said = _attributes(tree, path)
     return Traits(
         has_rollback=own or declarative,
         declarative=declarative,
         derived=declarative and not own,
-        **_attributes(tree, path),
+        together=said.get("transaction", False),
+        **said,
     )
 
 

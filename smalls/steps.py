@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import peewee
 
 from smalls.batches import run_batches
-from smalls.compilers.base import Batches, Call, Rebuild, Statement, Step, compile_all
+from smalls.compilers.base import Batches, Call, Compiled, Rebuild, Statement, Step, compile_all
 from smalls.errors import MigrationFailedError
 from smalls.historic import Models
-from smalls.operations import RunPython
+from smalls.operations import AddTable, RunPython
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -27,15 +27,25 @@ _UNHEX_SINCE = (3, 41)
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """A migration's steps in order; `models` maps the number of each `Call` to the schema that it works with."""
+    """A migration's steps in order; `models` maps the number of each `Call` to the schema that it works with.
+
+    `apart` is whether it does long work on tables that were there before it, whose rows others want to write:
+    then each step had better stand alone, although a transaction could hold them all.
+    """
 
     steps: tuple[Step, ...]
     models: Mapping[int, Schema]
+    apart: bool = False
+
+    @property
+    def wrappable(self) -> bool:
+        """Whether all of it may run in one transaction."""
+        return all(getattr(step, "transactional", not isinstance(step, Batches)) for step in self.steps)
 
     @property
     def transactional(self) -> bool:
-        """Whether all of it may run in one transaction; if not, each step stands alone."""
-        return all(getattr(step, "transactional", not isinstance(step, Batches)) for step in self.steps)
+        """Whether all of it is to run in one transaction, unless the file says otherwise; else each step alone."""
+        return self.wrappable and not self.apart
 
 
 def prepare(compiler: Compiler, operations: Iterable[Operation], before: Schema) -> Program:
@@ -51,9 +61,21 @@ def prepare(compiler: Compiler, operations: Iterable[Operation], before: Schema)
         if isinstance(operation, RunPython) and operation.forward:
             found.append(schema)
         schema = operation.apply(schema)
-    steps = tuple(step for compiled in compile_all(compiler, listed, before) for step in compiled.steps)
+    compiled = compile_all(compiler, listed, before)
+    steps = tuple(step for item in compiled for step in item.steps)
     calls = [number for number, step in enumerate(steps) if isinstance(step, Call)]
-    return Program(steps, dict(zip(calls, found, strict=True)))
+    return Program(steps, dict(zip(calls, found, strict=True)), apart=stands_apart(compiled))
+
+
+def stands_apart(compiled: Iterable[Compiled]) -> bool:
+    """Tell whether any step that should stand alone works on a table that the same migration does not make."""
+    items = tuple(compiled)
+    made = {op.table.key for item in items for op in item.operations if isinstance(op, AddTable)}
+    return any(
+        getattr(step, "alone", False) and any(getattr(op, "table", None) not in made for op in item.operations)
+        for item in items
+        for step in item.steps
+    )
 
 
 class Mark(Protocol):
@@ -173,9 +195,27 @@ class _Run:
     def _alone(self, step: Step) -> contextlib.AbstractContextManager[object]:
         """Return the transaction of a step that stands alone."""
         commits = _is(self.database, "MySQLDatabase") and not isinstance(step, Call) and not _changes_rows(step)
-        if self.inside or commits or isinstance(step, Batches) or not getattr(step, "transactional", True):
+        if not self.inside and not getattr(step, "transactional", True):
+            return _unbounded(self.database)
+        if self.inside or commits or isinstance(step, Batches):
             return contextlib.nullcontext()
         return one_transaction(self.database)
+
+
+@contextlib.contextmanager
+def _unbounded(database: Any) -> Iterator[None]:
+    """Let PostgreSQL wait: building an index concurrently waits for every transaction that began before it.
+
+    After a failure nothing more is sent, so that the failed statement stays the last one; whoever runs the
+    migration sets its bound anew anyway.
+    """
+    if not _is(database, "PostgresqlDatabase"):
+        yield
+        return
+    bound = database.execute_sql("SHOW lock_timeout").fetchone()[0]
+    database.execute_sql("SET lock_timeout = 0")
+    yield
+    database.execute_sql(f"SET lock_timeout = '{bound}'")
 
 
 def run_sql(database: Any, statement: Statement) -> None:

@@ -19,7 +19,8 @@ class Statement:
     `lock` is the engine's word for the strongest lock that it takes on a table ("ACCESS EXCLUSIVE", "NONE"),
     "" where that is of no interest. `rewrites` is whether it copies the table. `online` says, where there is
     something to say, how the form was chosen so that it is short or does not block ("NOT VALID, validated
-    next", "ALGORITHM=INSTANT"). `transactional` is whether it may run inside a transaction.
+    next", "ALGORITHM=INSTANT"). `transactional` is whether it may run inside a transaction; `alone` is whether it
+    takes long under a weak lock, which is of no use while a stronger one from before it is held to the commit.
 
     Where only the server knows a name, `named_by` is a query for it, quoted, and `sql` holds `{name}` in its
     place. If the query finds nothing, the statement is left out where it is `optional`, else the migration fails.
@@ -33,6 +34,7 @@ class Statement:
     lock: str = ""
     rewrites: bool = False
     online: str = ""
+    alone: bool = False
     named_by: str = ""
     optional: bool = False
     found_by: str = ""

@@ -98,3 +98,87 @@ def test_where_ddl_is_transactional_nothing_of_it_stays(project: Project, databa
     assert [name for name in database.tables() if name not in ours] == ["b"]
     database.execute("DROP TABLE b")
     assert project.run("migrate", env=database.env).code == 0
+
+
+ONLINE = """\
+from smalls.manager import MigrationManager
+from smalls.schema import Check, Column, Index, types
+
+{transaction}
+
+
+def migrate():
+    manager = MigrationManager()
+    manager.add_column("thing", Column("label", types.integer(), null=True))
+    manager.add_constraint("thing", Check("n > 0", "positive"))
+    return manager
+"""
+TABLE = """\
+from smalls.manager import MigrationManager
+from smalls.schema import Column, types
+
+
+def migrate():
+    manager = MigrationManager()
+    manager.add_table("thing", [Column("n", types.integer())])
+    return manager
+"""
+
+
+@pytest.mark.parametrize("database", ["postgres15"], indirect=True)
+def test_rows_are_checked_while_others_write(project: Project, database: Database):
+    """On PostgreSQL each step of such a migration commits, so a failure is part-way, and a rerun goes on."""
+    project.write("migrations/0001_table.py", TABLE)
+    assert project.run("migrate", env=database.env).code == 0
+    database.execute("INSERT INTO thing VALUES (-1)")
+    project.write("migrations/0002_check.py", ONLINE.format(transaction=""))
+    plan = json.loads(project.run("migrate", "--plan", env=database.env).stdout)["plan"]
+    assert plan[0]["transaction"] is False
+    assert project.run("migrate", env=database.env).code == 7
+    database.execute("UPDATE thing SET n = 1")
+    assert project.run("migrate", env=database.env).code == 0
+    assert database.query("SELECT convalidated FROM pg_constraint WHERE conname = 'positive'") == [(True,)]
+
+
+@pytest.mark.parametrize("database", ["postgres15"], indirect=True)
+def test_a_file_may_ask_for_all_or_nothing(project: Project, database: Database):
+    """`transaction = True` in so many words holds the locks and leaves nothing behind."""
+    project.write("migrations/0001_table.py", TABLE)
+    assert project.run("migrate", env=database.env).code == 0
+    database.execute("INSERT INTO thing VALUES (-1)")
+    text = ONLINE.format(transaction="transaction = True")
+    project.write("migrations/0002_check.py", text)
+    before = database.dump()
+    assert project.run("migrate", env=database.env).code == 6
+    assert database.dump() == before
+
+
+@pytest.mark.parametrize("database", ["postgres15"], indirect=True)
+def test_a_locked_table_is_not_waited_for_long(project: Project, database: Database):
+    """A step that stands alone is under SMALLS_DDL_LOCK_TIMEOUT too: 14, and a rerun goes on."""
+    project.write("migrations/0001_table.py", TABLE)
+    assert project.run("migrate", env=database.env).code == 0
+    project.write("migrations/0002_check.py", ONLINE.format(transaction=""))
+    other = database.connect()
+    other.cursor().execute("BEGIN; LOCK TABLE thing IN ACCESS SHARE MODE")
+    env = {**database.env, "SMALLS_DDL_LOCK_TIMEOUT": "0.3"}
+    assert project.run("migrate", env=env).code == 14
+    other.rollback()
+    other.close()
+    assert project.run("migrate", env=env).code == 0
+
+
+@pytest.mark.parametrize("database", ["postgres15"], indirect=True)
+def test_an_index_for_a_table_in_use_is_written_to_block_nobody(project: Project, database: Database):
+    """`create --auto` asks for it concurrently, except where the same migration makes the table."""
+    project.write("config.ini", "[smalls]\nmodel = models\n")
+    models = "from peewee import *\ndb = DatabaseProxy()\nclass Thing(Model):\n    n = IntegerField({0})\n"
+    models += "    class Meta:\n        database = db\n        indexes = ((('n', 'id'), False),)\n"
+    project.write("models.py", models.format(""))
+    assert project.run("create", "one", "--auto", env=database.env).code == 0
+    project.write("models.py", models.format("index=True"))
+    assert project.run("create", "two", "--auto", env=database.env).code == 0
+    texts = [path.read_text() for path in sorted(project.migrations.glob("*.py"))]
+    assert ["concurrently=True" in text for text in texts] == [False, True]
+    assert project.run("migrate", env=database.env).code == 0
+    assert project.run("check", env=database.env).code == 0

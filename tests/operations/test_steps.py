@@ -225,11 +225,12 @@ def test_a_step_in_doubt_is_not_done_twice(engine: str, benches: dict[str, Bench
 
 @pytest.mark.parametrize("bench", ["sqlite", "postgres15"], indirect=True)
 def test_failure_in_one_transaction_leaves_nothing(bench: Bench):
-    """A check that rows break undoes all that came before it."""
+    """A unique index that rows break undoes all that came before it."""
     before = bench.catalogue()
     manager = MigrationManager()
+    manager.run_sql("UPDATE thing SET size = 1", "")
     manager.add_column("thing", Column("label", types.integer(), null=True))
-    manager.add_constraint("thing", Check("name = 'x'", "only_x"))
+    manager.add_index("thing", Index("one_size", "size", unique=True))
     with pytest.raises(peewee.IntegrityError):
         bench.run(manager.operations, SCHEMA)
     assert differences(before, bench.catalogue()) == []
@@ -304,3 +305,19 @@ def test_comments_come_and_go(bench: Bench):
     assert (found.comment, found.columns["size"].comment) == ("what's 100%", "cm")
     bench.run(manager.rollback_operations, manager.apply(SCHEMA))
     assert differences(before, bench.catalogue()) == []
+
+
+@pytest.mark.parametrize("bench", ["postgres15"], indirect=True)
+def test_long_work_on_a_table_that_was_there_stands_apart(bench: Bench):
+    """Checking rows is of no use under a lock from before it; on a table just made nobody waits."""
+    compiler = compiler_for(bench.db)
+    check = _manager(lambda m: m.add_constraint("thing", Check("size > 0", "positive")))
+    program = prepare(compiler, check.operations, SCHEMA)
+    assert (program.wrappable, program.transactional) == (True, False)
+
+    def fill(manager: MigrationManager) -> None:
+        manager.add_table("other", [Column("n", types.integer())])
+        manager.add_constraint("other", Check("n > 0", "positive"))
+
+    assert prepare(compiler, _manager(fill).operations, SCHEMA).transactional
+    assert prepare(compiler, check.rollback_operations, check.apply(SCHEMA)).transactional
