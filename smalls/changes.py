@@ -11,8 +11,8 @@ from smalls.autoerrors import AppError, UnknownStateError
 from smalls.differ import Diff, diff
 from smalls.hints import NO_HINTS, Ask, DiffWarning, Hints
 from smalls.operations import AddTable, DropTable, StateOnly
-from smalls.planner import listed
 from smalls.promises import Promises
+from smalls.refusals import listed
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from smalls import current
 from smalls.autoerrors import ModelsDifferError
 from smalls.errors import ReverseMissingError
-from smalls.planner import listed
 from smalls.project import choose_database
+from smalls.refusals import listed
 from smalls.source import load_all
 from smalls.urls import Engine, Location
 from smalls.versions import version_key

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from smalls.errors import SmallsError
 from smalls.redact import MASK
-from smalls.settings import SPECS, Settings
+from smalls.specs import SPECS
 
 if TYPE_CHECKING:
     from smalls.run import Run
+    from smalls.settings import Settings
 
 
 def describe(run: Run) -> dict[str, Any]:

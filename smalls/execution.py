@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from smalls.clock import Clock
-    from smalls.database import WorkSession
     from smalls.dialects.base import Violation
     from smalls.errors import SmallsError
     from smalls.events import Emit
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from smalls.journal import Journal
     from smalls.lock import HeldLocks
     from smalls.migration import Migration
+    from smalls.session import WorkSession
     from smalls.stop import Stop
 
 _BEGUN = {Direction.FORWARD: entries.STARTED, Direction.BACKWARD: entries.UNDO_STARTED}

@@ -18,9 +18,9 @@ from smalls.tap import TappedCursor, is_begin, is_commit, is_rollback
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from smalls.database import WorkSession
     from smalls.dialects.base import Violation
     from smalls.events import Emit
+    from smalls.session import WorkSession
     from smalls.tap import Tap
 
 _LEAVING = ("begin", "commit", "close", "manual_commit")

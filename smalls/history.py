@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from smalls.clock import Clock
-    from smalls.database import WorkSession
     from smalls.events import Emit
     from smalls.migration import Migration
+    from smalls.session import WorkSession
 
 TABLE = "migration_history"
 _UPSTREAM = ("id", "name", "migrated_at")

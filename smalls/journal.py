@@ -13,8 +13,8 @@ from smalls.model import Direction, Unfinished
 
 if TYPE_CHECKING:
     from smalls.clock import Clock
-    from smalls.database import WorkSession
     from smalls.redact import Redactor
+    from smalls.session import WorkSession
 
 Entry: TypeAlias = tuple[str, str]
 """An event, and its detail as JSON."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from smalls.console import Console
 from smalls.events import EVENTS
-from smalls.settings import LogFormat
+from smalls.specs import LogFormat
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping

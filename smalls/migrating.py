@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 from smalls import journal as entries
 from smalls.errors import UsageError
 from smalls.model import Direction, Edited, Kind, OutOfOrder
-from smalls.planner import listed, plan_forward
+from smalls.planner import plan_forward
 from smalls.readying import readied, shown, without_resumable
+from smalls.refusals import listed
 from smalls.source import load_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from smalls.assessment import Assessment
     from smalls.lock import HeldLocks
     from smalls.migration import Migration
-    from smalls.planner import Assessment
     from smalls.readying import Ready
     from smalls.run import Run
 

@@ -14,11 +14,12 @@ from smalls.database import bound_connect_time, engine_of, location_of, make_dat
 from smalls.dialects import dialect_for
 from smalls.errors import ConfigError, DatabaseNotNamedError, ModelImportError
 from smalls.frames import user_place
-from smalls.settings import Named, Settings
+from smalls.locating import Named
 from smalls.variables import Doubt
 
 if TYPE_CHECKING:
     from smalls.dialects.base import Dialect
+    from smalls.settings import Settings
     from smalls.urls import Location
 
 # What says where a database is; everything else in a project's own parameters is kept when it is re-pointed.

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from types import ModuleType
 
+    from smalls.assessment import Assessment
     from smalls.migration import Migration
-    from smalls.planner import Assessment
     from smalls.run import Run
 
 Ready: TypeAlias = "Callable[[], tuple[Callable[[], Any], dict[str, bool]]]"

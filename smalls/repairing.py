@@ -9,13 +9,14 @@ from smalls import journal as entries
 from smalls.errors import UsageError
 from smalls.migrating import record_unrun
 from smalls.model import Direction, Kind
-from smalls.planner import listed, plan_baseline, refusals
+from smalls.planner import plan_baseline
+from smalls.refusals import listed, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from smalls.assessment import Assessment
     from smalls.model import Unfinished
-    from smalls.planner import Assessment
     from smalls.run import Run
 
 

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from smalls.errors import PendingError, SmallsError
 from smalls.model import Kind, OutOfOrder
-from smalls.planner import Applied, Assessment, listed, refusals
+from smalls.refusals import listed, refusals
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from smalls.assessment import Applied, Assessment
     from smalls.migration import Migration
     from smalls.model import Policies, Unfinished
     from smalls.run import Run

@@ -11,18 +11,20 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smalls.database import WorkSession, wait_for
+from smalls.assessment import Assessment, assess
+from smalls.connecting import wait_for
 from smalls.errors import MigrationsFolderError
 from smalls.execution import Executor
 from smalls.history import TABLE, History
 from smalls.journal import Journal
 from smalls.lock import AdvisoryLock, FileLock, HeldLocks, LeaseLock, Lock, NoLock, Waiter, acquire
 from smalls.model import Environment
-from smalls.planner import Assessment, assess, parse_target
+from smalls.planner import parse_target
 from smalls.project import Chosen, choose_database
 from smalls.registry import find_apps
-from smalls.settings import LockKind
+from smalls.session import WorkSession
 from smalls.source import find_migrations
+from smalls.specs import LockKind
 from smalls.urls import MEMORY, Engine
 
 if TYPE_CHECKING:

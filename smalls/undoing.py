@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 from smalls.autoerrors import DependentsError
 from smalls.errors import UsageError
 from smalls.model import Direction
-from smalls.planner import Undo, listed, plan_backward
+from smalls.planner import Undo, plan_backward
 from smalls.readying import readied, shown, without_resumable
+from smalls.refusals import listed
 from smalls.source import load_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from smalls.planner import Assessment
+    from smalls.assessment import Assessment
     from smalls.run import Run
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from smalls.errors import PendingError
-from smalls.planner import listed, raise_first, refusals
+from smalls.refusals import listed, raise_first, refusals
 
 if TYPE_CHECKING:
     from smalls.run import Run

@@ -9,7 +9,8 @@ from smalls.clock import SystemClock
 from smalls.logs import Log
 from smalls.redact import Redactor
 from smalls.run import Run
-from smalls.settings import Flags, LogFormat, load
+from smalls.settings import Flags, load
+from smalls.specs import LogFormat
 from smalls.stop import Stop
 
 

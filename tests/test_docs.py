@@ -11,7 +11,7 @@ import smalls
 from smalls import errors
 from smalls.cli.main import COMMANDS
 from smalls.events import EVENTS
-from smalls.settings import SPECS
+from smalls.specs import SPECS
 
 ROOT = Path(__file__).parent.parent
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

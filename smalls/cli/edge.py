@@ -21,7 +21,8 @@ from smalls.logs import Log, make_streams_safe
 from smalls.printed import printed
 from smalls.redact import Redactor
 from smalls.run import Counts, Run
-from smalls.settings import Flags, LogFormat, load
+from smalls.settings import Flags, load
+from smalls.specs import LogFormat
 from smalls.stop import Stop, Stopped, signals_stop
 from smalls.version import __version__
 

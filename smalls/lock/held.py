@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from smalls.errors import LockLostError
 
 if TYPE_CHECKING:
-    from smalls.database import WorkSession
     from smalls.lock.base import Lock
     from smalls.lock.waiting import Waiter
+    from smalls.session import WorkSession
 
 # The server may still be ending the session before: closing is not waited for by any driver.
 _RETAKE_TRIES, _RETAKE_PAUSE = 50, 0.1

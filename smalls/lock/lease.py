@@ -10,9 +10,9 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING
 
-from smalls.database import Wire, WorkSession
 from smalls.dialects.base import Holder, message_of
 from smalls.errors import LockLostError
+from smalls.session import Wire, WorkSession
 
 if TYPE_CHECKING:
     from smalls.dialects.base import Query

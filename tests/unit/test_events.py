@@ -11,7 +11,7 @@ import pytest
 from smalls.events import ANYWHERE, COMMON, EVENTS, FIELDS, schema
 from smalls.logs import Log
 from smalls.redact import Redactor
-from smalls.settings import LogFormat
+from smalls.specs import LogFormat
 
 ROOT = Path(__file__).parents[2]
 

@@ -4,20 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from smalls.assessment import assess
 from smalls.errors import Exit, SmallsError, UsageError
 from smalls.migration import Migration
 from smalls.model import Direction, Edited, HistoryRow, Kind, OnNewer, OutOfOrder, Policies, Revision, Unfinished
 from smalls.naming import revision_of_key, revision_of_stem
-from smalls.planner import (
-    ZERO,
-    assess,
-    parse_target,
-    plan_backward,
-    plan_baseline,
-    plan_forward,
-    raise_first,
-    refusals,
-)
+from smalls.planner import ZERO, parse_target, plan_backward, plan_baseline, plan_forward
+from smalls.refusals import raise_first, refusals
 
 BOTH_WAYS = b"def migrate(): pass\ndef rollback(): pass\n"
 DEV = Policies(OutOfOrder.APPLY, Edited.WARN, OnNewer.ACCEPT)

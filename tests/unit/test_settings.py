@@ -3,8 +3,10 @@
 import pytest
 
 from smalls.errors import ConfigError, UsageError
+from smalls.locating import Named
 from smalls.model import Edited, Environment, OnNewer, OutOfOrder
-from smalls.settings import _KNOWN, SPECS, Flags, LockKind, LogFormat, Named, load, policies_of
+from smalls.settings import _KNOWN, Flags, load, policies_of
+from smalls.specs import SPECS, LockKind, LogFormat
 from smalls.urls import Engine
 from smalls.variables import environment_doubts, is_service_link
 
