@@ -46,7 +46,7 @@ def choose_database(settings: Settings, *, fallback: Location | None = None) -> 
     """
     put_project_on_path()
     found, where = _own_object(settings)
-    chosen = _from_settings(settings, fallback) if found is None else _from_object(found, where, settings, fallback)
+    chosen = _from_object(found, where, settings, fallback) if where else _from_settings(settings, fallback)
     bound_connect_time(chosen.database, chosen.location.engine)
     current.set_database(chosen.database)
     return chosen
@@ -87,7 +87,9 @@ def conf() -> Any:
 
 
 def _own_object(settings: Settings) -> tuple[Any, str]:
-    """Return the project's own object and its name: `DB` of smalls_conf.py, or the configured module's; or None.
+    """Return the project's own object and its name: `DB` of smalls_conf.py, or the configured module's.
+
+    The name is "" where the project has none.
 
     Raises ConfigError where both are named.
     """

@@ -45,7 +45,8 @@ def _parsed(line: str) -> dict[str, Any] | None:
 def clean_environment(env: dict[str, str] | None = None) -> dict[str, str]:
     """Give this process's environment without what would steer smalls or a driver, plus `env`."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(LEAKS)}
-    return {**kept, **(env or {})}
+    # A test may write a module twice within the second that Python dates its byte-code by.
+    return {**kept, "PYTHONDONTWRITEBYTECODE": "1", **(env or {})}
 
 
 def run_smalls(
