@@ -21,6 +21,9 @@ class Attrs(Mapping[str, Any]):
     _values: dict[str, Any]
 
     def __init__(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
+        if isinstance(values, Attrs) and not more:
+            self._values = values._values  # noqa: SLF001 -- of our own class, and frozen already
+            return
         merged = {**(values or {}), **more}
         if TAG in merged or not all(isinstance(name, str) for name in merged):
             raise TypeError(f"keys must be strings other than {TAG!r}: {sorted(map(str, merged))}")

@@ -48,6 +48,8 @@ def diff(
     """
     moves = _moves(old, arrivals, departures)
     start = apply_all(moves, old)
+    if start == new and not hints.renames:  # as it is nearly always; a rename that fits nothing is to be told
+        return Diff(tuple(moves))
     backfills = Backfills(hints, ask, app)
     found = match(start, new, hints=hints, ask=ask, app=app)
     operations = arrange(start, new, found, backfills)

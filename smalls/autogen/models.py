@@ -31,7 +31,7 @@ def schema_of(models: Iterable[type[Model]]) -> Schema:
             words[id(database)] = Words(database)
         table = table_of(model, words[id(database)])
         known = tables.setdefault(table.key, table)
-        if known != table:
+        if known is not table and known != table:
             raise ModelError(
                 f"Two models have the table {table.key} and differ: {known.python['model']}, {model.__name__}.",
                 hint="Register one of them; or give them tables of their own (Meta.table_name).",
