@@ -24,10 +24,10 @@ from tests.faults.scenes import (
 )
 from tests.ports import Opened
 from tests.running import Project, Result, finish, wait_until
+from tests.servers import ENGINES
 
 OpenRun = Callable[..., Opened]
-SOME = ["sqlite", "postgres15", "mariadb10", "mysql9"]
-some_engines = pytest.mark.parametrize("database", SOME, indirect=True)
+every_engine = pytest.mark.parametrize("database", ENGINES, indirect=True)
 CODES = {signal.SIGTERM: 143, signal.SIGINT: 130}
 both_signals = pytest.mark.parametrize("number", CODES, ids=lambda number: number.name)
 
@@ -49,7 +49,7 @@ def was_stopped(result: Result, code: int) -> None:
     assert len(result.named("stop.requested")) == 1
 
 
-@some_engines
+@every_engine
 @both_signals
 def test_in_a_long_statement(database: Database, project: Project, start, number: signal.Signals) -> None:
     """It is cancelled on the server; what it changed is gone, and nothing of it took effect."""
@@ -73,7 +73,7 @@ def test_in_a_long_statement(database: Database, project: Project, start, number
     assert project.run("migrate", "1", env=database.env).code == 0
 
 
-@some_engines
+@every_engine
 @pytest.mark.parametrize("changed", [False, True], ids=["before-any-change", "after-a-change"])
 def test_in_a_sleep(database: Database, project: Project, start, changed: bool) -> None:
     """The migration is rolled back; where the engine cannot, and something took effect, that is exit 7."""
@@ -112,7 +112,7 @@ def test_past_peewee(database: Database, project: Project, start) -> None:
     nothing_is_left(database)
 
 
-@some_engines
+@every_engine
 @both_signals
 def test_while_waiting_for_the_lock(
     database: Database, project: Project, start, open_run: OpenRun, number: signal.Signals
@@ -147,7 +147,7 @@ def test_while_waiting_for_the_database(database: Database, project: Project, st
         was_stopped(stop(runner), 143)
 
 
-@some_engines
+@every_engine
 def test_anywhere_among_many_migrations(database: Database, project: Project, start) -> None:
     """Wherever it strikes, what is recorded is what was done, once each, and the next run finishes the rest."""
     make_tables(database)
