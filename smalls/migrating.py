@@ -27,7 +27,7 @@ def migrate(run: Run, target: str | None, app: str = "") -> str:
 
     With `app`, its own and those of the apps that it needs.
     Nothing pending takes no lock and writes nothing. Every file that would run is loaded before the first
-    one runs. Raises whatever stands against it; see `smalls.planner.refusals` and `smalls.execution`.
+    one runs. Raises whatever stands against it; see `smalls.refusals` and `smalls.execution`.
     """
     assessment = run.look()
     warn_of_differences(run, assessment)

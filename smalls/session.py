@@ -198,14 +198,12 @@ class WorkSession:
 
     def _send_set_up(self, connection: Any) -> str | None:
         cursor = connection.cursor()
-        session_sql = split_statements(self.settings.session_sql or "")
-        if self.dialect.engine is Engine.POSTGRES:
-            cursor.execute("; ".join([*self._set_up, *session_sql, "SELECT pg_backend_pid()"]))
-        else:
-            for statement in (*self._set_up, *session_sql):
-                cursor.execute(statement)
-            if self.dialect.has_sessions:
-                cursor.execute("SELECT CONNECTION_ID()")
-        session_id = str(cursor.fetchone()[0]) if self.dialect.has_sessions else None
+        statements = [*self._set_up, *split_statements(self.settings.session_sql or "")]
+        if self.dialect.session_query:
+            statements.append(self.dialect.session_query)
+        # PostgreSQL takes them all in one round trip.
+        for statement in ["; ".join(statements)] if self.dialect.engine is Engine.POSTGRES else statements:
+            cursor.execute(statement)
+        session_id = str(cursor.fetchone()[0]) if self.dialect.session_query else None
         cursor.close()
         return session_id

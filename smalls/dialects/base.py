@@ -138,6 +138,7 @@ class Dialect(Protocol):
     transactional_ddl: bool
     param: str
     epoch: str
+    session_query: str | None  # tells the id under which other sessions know this one
     has_sessions: bool
     default_schema: str  # where tables are whose schema nobody names, if nobody changed the server's default
     bounds_statements: bool  # whether `setup` has the server itself keep SMALLS_STATEMENT_TIMEOUT
@@ -153,9 +154,6 @@ class Dialect(Protocol):
 
     def server(self, query: Query) -> str:
         """Return the server's name and version."""
-
-    def session_id(self, query: Query) -> str | None:
-        """Return the id under which other sessions know this one."""
 
     def cancel(self, query: Query, session_id: str) -> None:
         """Cancel the statement that a session is running."""

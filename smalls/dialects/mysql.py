@@ -61,6 +61,7 @@ class MysqlDialect:
     transactional_ddl = False
     param = "%s"
     epoch = "UNIX_TIMESTAMP(NOW(6))"
+    session_query: str | None = "SELECT CONNECTION_ID()"
     has_sessions = True
     default_schema = ""
     bounds_statements = False
@@ -105,10 +106,6 @@ class MysqlDialect:
         """Return the server's name and version; MariaDB tells its own."""
         version = str(query("SELECT VERSION()")[0][0])
         return f"MariaDB {version.partition('-')[0]}" if "MariaDB" in version else f"MySQL {version}"
-
-    def session_id(self, query: Query) -> str | None:
-        """Return the connection's id."""
-        return str(query("SELECT CONNECTION_ID()")[0][0])
 
     def cancel(self, query: Query, session_id: str) -> None:
         """Cancel what a connection is running: https://dev.mysql.com/doc/refman/9.1/en/kill.html."""

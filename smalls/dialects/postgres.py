@@ -86,6 +86,7 @@ class PostgresDialect:
     transactional_ddl = True
     param = "%s"
     epoch = "extract(epoch from clock_timestamp())"
+    session_query: str | None = "SELECT pg_backend_pid()"
     has_sessions = True
     default_schema = "public"
     bounds_statements = True
@@ -138,10 +139,6 @@ class PostgresDialect:
     def server(self, query: Query) -> str:
         """Return the server's version."""
         return f"PostgreSQL {query('SHOW server_version')[0][0]}"
-
-    def session_id(self, query: Query) -> str | None:
-        """Return the backend's process id."""
-        return str(query("SELECT pg_backend_pid()")[0][0])
 
     def cancel(self, query: Query, session_id: str) -> None:
         """Cancel what a backend is running: https://www.postgresql.org/docs/current/functions-admin.html."""

@@ -37,6 +37,7 @@ class SqliteDialect:
     transactional_ddl = True
     param = "?"
     epoch = "((julianday('now') - 2440587.5) * 86400.0)"
+    session_query: str | None = None
     has_sessions = False
     default_schema = ""
     bounds_statements = False
@@ -65,10 +66,6 @@ class SqliteDialect:
     def server(self, query: Query) -> str:
         """Return the library's version."""
         return f"SQLite {query('SELECT sqlite_version()')[0][0]}"
-
-    def session_id(self, query: Query) -> str | None:  # noqa: ARG002
-        """Return None: there is no server to know sessions."""
-        return None
 
     def cancel(self, query: Query, session_id: str) -> None:
         """Do nothing: the driver's own interrupt() is used."""

@@ -47,7 +47,7 @@ def kill(database: Database, session: str) -> None:
 
 def session_of(lock: Lock) -> str:
     """Ask the lock's own connection for its id."""
-    return str(lock._dialect.session_id(lock._wire.query))
+    return str(lock._wire.query(lock._dialect.session_query)[0][0])
 
 
 # ── one at a time ──
