@@ -23,8 +23,11 @@ COPY smalls /src/smalls
 RUN /build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels /src && \
     /build/bin/pip --python /opt/smalls/bin/python install --quiet --no-deps --no-index /wheels/*.whl
 
+# What is in it, as a bill of materials (CycloneDX) that scanners of images find by its name.
 # Type stubs serve editors only. Byte-code that never looks at its source suits files that never change.
-RUN cd /opt/smalls/lib/python3*/site-packages && \
+COPY docker/sbom.py /src/docker/
+RUN /opt/smalls/bin/python /src/docker/sbom.py >/opt/smalls/sbom.cdx.json && \
+    cd /opt/smalls/lib/python3*/site-packages && \
     find . -depth \( -name '*.pyi' -o -name '*-stubs' -o -name __pycache__ \) -exec rm -rf {} + && \
     find . -name 'INSTALLER' -delete && \
     python3 -m compileall -q --invalidation-mode unchecked-hash . && \
@@ -56,12 +59,14 @@ RUN mkdir /warm && cd /warm && export PATH=/opt/smalls/bin:$PATH SMALLS_ENV=DEV 
 ARG VERSION=0.0.0
 ARG REVISION=unknown
 ARG CREATED=unknown
+ARG BASE_IMAGE
 LABEL org.opencontainers.image.title="smalls" \
       org.opencontainers.image.description="A database deployment step in a container, for Peewee" \
       org.opencontainers.image.licenses="MIT" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}" \
-      org.opencontainers.image.created="${CREATED}"
+      org.opencontainers.image.created="${CREATED}" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}"
 
 ENV PATH=/opt/smalls/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

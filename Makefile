@@ -9,6 +9,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 WORKERS ?= auto
 PYTEST_ARGS ?=
+BENCH_ARGS ?=
 DOCKER_BUILD_ARGS ?=
 
 help: ## say what there is
@@ -30,8 +31,12 @@ lint: .venv/dev-installed ## style, format and the layers of imports
 type: .venv/dev-installed ## types, strictly
 	$(BIN)/mypy
 
-bench: .venv/dev-installed ## measure smalls beside its peers
-	$(BIN)/python -m benchmarks
+bench: .venv/dev-installed ## measure smalls beside its peers (BENCH_ARGS=--full, --write)
+	$(BIN)/python -m benchmarks $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.growth $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.crowd $(BENCH_ARGS)
+	$(BIN)/python -m benchmarks.unchanged
+	$(BIN)/python -m benchmarks.image
 
 image: ## build the image smalls
 	docker build --tag smalls \

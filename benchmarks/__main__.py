@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from benchmarks import machine, table
+from benchmarks import machine, picture, table
 from benchmarks.environments import LeftOutError
 from benchmarks.peers import PEERS, Peer, Scenario
 from benchmarks.table import Report
@@ -14,10 +14,11 @@ from benchmarks.timing import Contender, Course, Results
 from tests import servers
 from tests.servers import UnavailableError
 
-QUICK, FULL = "quick", "full"
-COUNTS = {QUICK: 20, FULL: 300}
+QUICK, USUAL, FULL = "quick", "usual", "full"
+COUNTS = {QUICK: 20, USUAL: 300, FULL: 300}
 ROUNDS = {
     QUICK: {Scenario.NOTHING_PENDING: 3, Scenario.FROM_EMPTY: 1},
+    USUAL: {Scenario.NOTHING_PENDING: 7, Scenario.FROM_EMPTY: 3},
     FULL: {Scenario.NOTHING_PENDING: 15, Scenario.FROM_EMPTY: 5},
 }
 PEER_NAMES = [peer.name for peer in PEERS]
@@ -28,7 +29,7 @@ SCENARIO_NAMES = [scenario.value for scenario in Scenario]
 def main() -> int:
     """Measure what was asked for; return 1 where smalls itself could not be measured."""
     arguments = _arguments()
-    mode = QUICK if arguments.quick else FULL
+    mode = QUICK if arguments.quick else FULL if arguments.full else USUAL
     results = Results()
     versions: dict[str, str] = {}
     tempfile.tempdir = machine.memory_folder()  # the servers' data too
@@ -46,16 +47,18 @@ def main() -> int:
             facts = _facts(versions, engines, rounds)
     finally:
         servers.end_run(servers.run_folder())
-    report = Report(results, {key: label for key, (label, _) in engines.items()}, COUNTS[mode], facts).text()
-    print(report)
+    report = Report(results, {key: label for key, (label, _) in engines.items()}, COUNTS[mode], facts)
+    print(report.text())
     if arguments.write:
-        table.write(report)
+        table.write(report.text())
+        picture.write(report.panels())
     ours_wanted = table.OURS in _chosen(arguments.only, PEER_NAMES)
     return int(ours_wanted and not all(table.OURS in taken for taken in results.seconds.values()))
 
 
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--full", action="store_true", help="more rounds")
     parser.add_argument("--quick", action="store_true", help="few migrations and rounds: does it all still run?")
     parser.add_argument(
         "--only",

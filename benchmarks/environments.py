@@ -22,7 +22,7 @@ def python_environment(name: str, *requirements: str) -> Path:
     """
     folder = FOLDER / name
     wanted = (*requirements, *DRIVERS)
-    mark = folder / f"installed-{_digest(wanted)}"
+    mark = folder / f"installed-{_digest((*wanted, sys.version))}"
     if not mark.exists():
         _install([sys.executable, "-m", "venv", "--clear", str(folder)])
         _install([*_pip(folder), *wanted])

@@ -29,12 +29,12 @@ class Report:
 
     def text(self) -> str:
         """Return the whole report in Markdown."""
-        parts = [_rows(["", ""], ([name, fact] for name, fact in self.facts.items()))]
+        parts = [rows(["", ""], ([name, fact] for name, fact in self.facts.items()))]
         for scenario, title in _TITLES.items():
             if any(measured is scenario for measured, _ in self.results.seconds):
                 parts += [f"### {title.format(count=self.count)}", self._table(scenario)]
         if goals := list(self._goals()):
-            parts += ["### Goals", _rows(["goal", "on", "smalls ÷ it", "at most", ""], goals)]
+            parts += ["### Goals", rows(["goal", "on", "smalls ÷ it", "at most", ""], goals)]
         if self.results.left_out:
             parts += ["### Left out", "\n".join(f"- {reason}" for reason in self.results.left_out)]
         return "\n\n".join(parts)
@@ -45,19 +45,19 @@ class Report:
         heads = ["ms"] + [head for name in engines.values() for head in (name, f"smalls ÷ it, {name}")]
         if with_memory:
             heads.append("peak MB")
-        rows = []
+        found = []
         for peer in (each.name for each in PEERS):
             cells = [cell for engine in engines for cell in self._cells(scenario, engine, peer)]
             if any(cells):
-                rows.append([peer, *cells, *([self._memory(peer)] if with_memory else [])])
-        return _rows(heads, rows)
+                found.append([peer, *cells, *([self._memory(peer)] if with_memory else [])])
+        return rows(heads, found)
 
     def _cells(self, scenario: Scenario, engine: str, peer: str) -> tuple[str, str]:
         taken = self.results.seconds[scenario, engine].get(peer)
         if not taken:
             return "", ""
         ratio = self._ratio(scenario, engine, peer)
-        return _spread(taken), f"{ratio:.2f}" if ratio and peer != OURS else ""
+        return spread(taken), f"{ratio:.2f}" if ratio and peer != OURS else ""
 
     def _memory(self, peer: str) -> str:
         found = [kilobytes for (_, name), kilobytes in self.results.kilobytes.items() if name == peer]
@@ -66,9 +66,14 @@ class Report:
     def _ratio(self, scenario: Scenario, engine: str, peer: str) -> float | None:
         """Return the median over the rounds of our time over the peer's, None where one is missing."""
         taken = self.results.seconds[scenario, engine]
-        if OURS not in taken or peer not in taken:
-            return None
-        return statistics.median(ours / theirs for ours, theirs in zip(taken[OURS], taken[peer], strict=True))
+        return ratio(taken[OURS], taken[peer]) if OURS in taken and peer in taken else None
+
+    def panels(self) -> dict[str, dict[str, list[float]]]:
+        """Return the picture's panels: what each tool took, by scenario and database."""
+        return {
+            f"{_TITLES[scenario].format(count=self.count)}, {self.engines[engine]}": taken
+            for (scenario, engine), taken in sorted(self.results.seconds.items(), key=lambda item: item[0][0].value)
+        }
 
     # ── goals ──
 
@@ -90,23 +95,29 @@ def _bounds(scenario: Scenario, engine: str, taken: dict[str, list[float]]) -> l
     return [(name, 0.5) for name in python[:1]] + [("dbmate", 3.0)]
 
 
-def _spread(taken: Sequence[float]) -> str:
+def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the median over the rounds of one time over another."""
+    return statistics.median(one / other for one, other in zip(ours, theirs, strict=True))
+
+
+def spread(taken: Sequence[float]) -> str:
     """Show a median and, in brackets, the quartiles, in milliseconds."""
     low, middle, high = statistics.quantiles(taken, n=4, method="inclusive") if len(taken) > 1 else taken * 3
     return f"{middle * 1000:.0f} ({low * 1000:.0f}–{high * 1000:.0f})"  # noqa: RUF001 -- a range takes a dash
 
 
-def _rows(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def rows(heads: Sequence[str], cells: Iterable[Sequence[str]]) -> str:
+    """Return a table in Markdown; where its first head is empty, of words and not of numbers."""
     lines = [
         list(heads),
         ["---", *["---:"] * (len(heads) - 1)] if heads[0] else ["---"] * len(heads),
-        *map(list, rows),
+        *map(list, cells),
     ]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def write(report: str) -> None:
-    """Put a report between the markers of the page."""
-    before, _, rest = PAGE.read_text().partition(BEGIN)
-    _, _, after = rest.partition(END)
-    PAGE.write_text(f"{before}{BEGIN}\n\n{report}\n\n{END}{after}")
+def write(report: str, begin: str = BEGIN, end: str = END) -> None:
+    """Put a report between two markers of the page."""
+    before, _, rest = PAGE.read_text().partition(begin)
+    _, _, after = rest.partition(end)
+    PAGE.write_text(f"{before}{begin}\n\n{report}\n\n{end}{after}")

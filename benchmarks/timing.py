@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from benchmarks import schema
 from benchmarks.commands import Command, FailedError, run
@@ -25,6 +26,7 @@ os.write(1, str(usage.ru_maxrss).encode())
 sys.exit(os.waitstatus_to_exitcode(status))
 """
 _MEMORY_RUNS = 2
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,9 @@ class Course:
             for each in ready
         }
         taken = results.seconds[Scenario.NOTHING_PENDING, self.engine] = {name: [] for name in commands}
-        for contender in _turns(ready, self.rounds[Scenario.NOTHING_PENDING]):
+        for contender in turns(ready, self.rounds[Scenario.NOTHING_PENDING]):
             name = contender.peer.name
-            taken[name].append(_timed(commands[name]))
+            taken[name].append(timed(commands[name]))
         for contender in ready:
             name = contender.peer.name
             schema.verify(current[name], self.count, contender.peer.recorded(current[name]))
@@ -86,24 +88,25 @@ class Course:
 
     def _all_from_empty(self, ready: list[Contender], results: Results) -> None:
         taken = results.seconds[Scenario.FROM_EMPTY, self.engine] = {each.peer.name: [] for each in ready}
-        for contender in _turns(ready, self.rounds[Scenario.FROM_EMPTY]):
+        for contender in turns(ready, self.rounds[Scenario.FROM_EMPTY]):
             with fresh_database(self.engine, self.folder) as database:
                 taken[contender.peer.name].append(self._from_empty(contender, database))
 
     def _from_empty(self, contender: Contender, database: Database) -> float:
         """Apply everything to an empty database, hold the result to what was to come, and return the seconds."""
-        seconds = _timed(contender.peer.command(contender.folder, database, Scenario.FROM_EMPTY))
+        seconds = timed(contender.peer.command(contender.folder, database, Scenario.FROM_EMPTY))
         schema.verify(database, self.count, contender.peer.recorded(database))
         return seconds
 
 
-def _turns(contenders: list[Contender], rounds: int) -> list[Contender]:
+def turns(contenders: list[_T], rounds: int) -> list[_T]:
     """Give whose turn it is: each once a round, in an order that differs by round and not by run."""
     order = random.Random(rounds)  # noqa: S311 -- no secret
     return [each for _ in range(rounds) for each in order.sample(contenders, len(contenders))]
 
 
-def _timed(command: Command) -> float:
+def timed(command: Command) -> float:
+    """Run a command, and return how many seconds it took."""
     began = time.perf_counter()
     run(command)
     return time.perf_counter() - began

@@ -1,4 +1,4 @@
-"""Pin what the image installs, by version and hash: `make lock` writes docker/*.lock anew."""  # noqa: INP001
+"""Pin what the image installs, by version and hash: `make lock` writes docker/*.lock anew."""  # noqa: INP001 -- a script, in no package
 
 import hashlib
 import subprocess

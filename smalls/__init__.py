@@ -5,7 +5,9 @@ Migration files may say `from smalls import db, migrator`: the run's database an
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False  # `typing` itself is a late import: see `smalls.quick`
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = ["db", "migrator"]
 

@@ -6,9 +6,14 @@ import gc
 import os
 import signal
 import sys
-from typing import NoReturn
 
-_TERMINATED = 143
+from smalls.quick import nothing_to_do
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import NoReturn
+
+_INTERRUPTED, _TERMINATED = 130, 143
 
 
 def _leave(_number: int, _frame: object) -> NoReturn:
@@ -29,11 +34,21 @@ def _open_missing_streams() -> None:
 def main() -> None:
     """Run the command line and exit with its code.
 
-    Before the run listens for itself SIGTERM ends the process, which as PID 1 has no default for it; once
-    the code is decided signals are ignored, or they would make it another one than the log says.
+    A `migrate` with nothing to do is done the quick way: see `smalls.quick`. As process 1 of a container all else
+    is done in a child: see `smalls.reaper`. Before the run listens for itself SIGTERM ends the process; once the
+    code is decided signals are ignored, or they would make it another one than the log says.
     """
     _open_missing_streams()
     signal.signal(signal.SIGTERM, _leave)
+    try:
+        if nothing_to_do(sys.argv[1:], os.environ):
+            os._exit(0)  # nothing is open or buffered, and to take Python apart takes longer than the answer
+    except KeyboardInterrupt:
+        sys.exit(_INTERRUPTED)
+    if os.getpid() == 1:
+        from smalls.reaper import split
+
+        split()
     from smalls.cli.main import main as run
 
     code = run()

@@ -1,4 +1,4 @@
-"""Files and history side by side: what is applied, pending, edited, missing, newer. No I/O, no clock."""
+"""Files and history side by side: what is applied, pending, held, edited, missing, newer. No I/O, no clock."""
 
 from __future__ import annotations
 
@@ -28,13 +28,15 @@ class Applied:
 class Assessment:
     """Files and history side by side.
 
-    `applied` is in order of application. `pending` is in order of running and includes `out_of_order`,
-    unless the policy is to ignore those. `incompatible` is the part of `newer` that this image cannot
-    live with. `in_progress` is whether, seen without the lock, a migration is being run by somebody.
+    `applied` is in order of application. `waiting` is what could be run, in order of running; it includes
+    `out_of_order`, unless the policy is to ignore those. `held` is the part of it that waits for its rollout.
+    `incompatible` is the part of `newer` that this image cannot live with. `in_progress` is whether, seen without
+    the lock, a migration is being run by somebody.
     """
 
     applied: tuple[Applied, ...]
-    pending: tuple[Migration, ...]
+    waiting: tuple[Migration, ...]
+    held: tuple[Migration, ...]
     out_of_order: tuple[Migration, ...]
     edited: tuple[Applied, ...]
     missing: tuple[HistoryRow, ...]
@@ -44,6 +46,15 @@ class Assessment:
     equal_numbers: tuple[tuple[Migration, ...], ...]
     has_files: bool
     in_progress: bool = False
+
+    @property
+    def pending(self) -> tuple[Migration, ...]:
+        """What a plain run is to apply, in order of running."""
+        held = {migration.key for migration in self.held}
+        return tuple(migration for migration in self.waiting if migration.key not in held)
+
+
+NOTHING = Assessment((), (), (), (), (), (), (), (), (), (), has_files=False)
 
 
 def assess(
@@ -61,12 +72,13 @@ def assess(
     applied = tuple(Applied(row, by_key.get(row.key)) for row in ordered)
     known = {row.key for row in ordered}
     waiting = [m for m in in_run_order(files) if m.key not in known]
-    late = _late(waiting, ordered)
+    late = _late((m for m in waiting if not m.contracts), ordered)
     ignored = set(late) if policies.out_of_order is OutOfOrder.IGNORE else set()
     newer = tuple(row for row in _without_file(applied) if _is_newer(row, files, policies))
     return Assessment(
         applied=applied,
-        pending=tuple(m for m in waiting if m not in ignored),
+        waiting=tuple(m for m in waiting if m not in ignored),
+        held=_held(waiting, ordered, unfinished),
         out_of_order=late,
         edited=tuple(a for a in applied if a.migration and not a.migration.checksum.matches(a.row.checksum)),
         missing=tuple(row for row in _without_file(applied) if row not in newer),
@@ -96,6 +108,18 @@ def _highest(revisions: Iterable[Revision]) -> dict[str, int]:
     return highest
 
 
+def _held(
+    waiting: Iterable[Migration], rows: Iterable[HistoryRow], unfinished: Iterable[Unfinished]
+) -> tuple[Migration, ...]:
+    """Return the contract migrations that wait for their rollout.
+
+    No code runs yet on an app without a row, so nothing of it waits; and what was begun is brought to its end.
+    """
+    in_use = {row.revision.app for row in rows}
+    begun = {work.key for work in unfinished}
+    return tuple(m for m in waiting if m.revision.app in in_use and m.contracts and m.key not in begun)
+
+
 def _late(waiting: Iterable[Migration], rows: Iterable[HistoryRow]) -> tuple[Migration, ...]:
     top: dict[str, tuple[int, str]] = {}
     for row in rows:
@@ -108,7 +132,10 @@ def _late(waiting: Iterable[Migration], rows: Iterable[HistoryRow]) -> tuple[Mig
 
 def _is_newer(row: HistoryRow, files: Sequence[Migration], policies: Policies) -> bool:
     highest = _highest(migration.revision for migration in files)
-    if row.revision.number <= highest.get(row.revision.app, row.revision.number):
+    unknown = row.revision.app not in highest
+    if not files or (unknown and policies.image_version is None):
+        return False  # an app without one file may be one whose folder was forgotten
+    if not unknown and row.revision.number <= highest[row.revision.app]:
         return False
     recorded = row.image_version or (str(row.version) if row.version else None)
     if recorded is None:
@@ -119,7 +146,11 @@ def _is_newer(row: HistoryRow, files: Sequence[Migration], policies: Policies) -
 
 
 def _compatible(row: HistoryRow, policies: Policies) -> bool:
-    if policies.on_newer is OnNewer.REFUSE or row.min_version is None or policies.image_version is None:
+    if policies.on_newer is OnNewer.REFUSE:
+        return False
+    if row.min_version is None:
+        return row.additive is True
+    if policies.image_version is None:
         return False
     return at_least(policies.image_version, row.min_version, where=f"min_version of {row.key}")
 

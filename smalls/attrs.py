@@ -21,9 +21,6 @@ class Attrs(Mapping[str, Any]):
     _values: dict[str, Any]
 
     def __init__(self, values: Mapping[str, Any] | None = None, /, **more: Any) -> None:
-        if isinstance(values, Attrs) and not more:
-            self._values = values._values  # noqa: SLF001 -- of our own class, and frozen already
-            return
         merged = {**(values or {}), **more}
         if TAG in merged or not all(isinstance(name, str) for name in merged):
             raise TypeError(f"keys must be strings other than {TAG!r}: {sorted(map(str, merged))}")
@@ -59,6 +56,13 @@ _BARE: dict[type[Any], Callable[[Any], Any]] = {
 """What a subclass of each says by itself, whatever it overrides."""
 
 
+def attrs(values: Mapping[str, Any]) -> Attrs:
+    """Return `values` as `Attrs`: itself where it is that already, and always the same where it is empty."""
+    if not values:
+        return NO_ATTRS
+    return values if type(values) is Attrs else Attrs(values)
+
+
 def freeze(value: Any) -> Any:
     """Return `value` as an immutable plain value; raises `TypeError` for what is none.
 
@@ -74,5 +78,5 @@ def freeze(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return tuple(freeze(item) for item in value)
     if isinstance(value, Mapping):
-        return Attrs(value)
+        return attrs(value)
     raise TypeError(f"not a plain value: {value!r} ({type(value).__name__})")

@@ -57,9 +57,9 @@ class Backfills:
         In this order: a hint, the field's literal Python default (unless values must differ), the database's
         default, an answer. None, with a warning, if all fail.
         """
-        for path, value in self.hints.backfills:
-            if path.means_column(table, column.name, self.app):
-                return value
+        hinted = self._hinted(table, column)
+        if hinted is not None:
+            return hinted
         if column.filled and column.default is None:
             return None
         known = _literal(column) if not _distinct(table, column.name) else None
@@ -68,38 +68,64 @@ class Backfills:
         return known if known is not None else self._ask(table, column)
 
     def back(self, table: Table, column: Column) -> Value:
-        """Return what rows get in a column that comes back not null: its old default, or something empty.
+        """Return what rows get in a column that becomes not null again: a hint, its old default, something empty.
 
         The way back must not fail for want of a value that nobody has any more. None where values must
         differ or refer to rows: nothing can be made up there.
         """
-        refers = any(column.name in fk.columns for fk in table.foreign_keys)
-        if column.null or column.filled or refers or _distinct(table, column.name):
+        if column.null or column.filled:
             return None
+        known = self._hinted(table, column)
+        if known is not None or _chosen(table, column.name):
+            return known
         known = _literal(column)
         return blank(column.type) if known is None else known
 
+    def returning(self, table: Table, column: Column) -> Value:
+        """Return what rows get in a column that is dropped and made again: as `back`, with a warning for None."""
+        value = self.back(table, column)
+        if value is None and not (column.null or column.filled):
+            what = (
+                "was not null, and nothing can be made up for its rows; on a table with rows a rollback will fail"
+            )
+            self._warn("backfill-missing-back", table, column, what)
+        return value
+
+    def _hinted(self, table: Table, column: Column) -> Value:
+        hints = self.hints.backfills
+        return next((value for path, value in hints if path.means_column(table, column.name, self.app)), None)
+
     def _ask(self, table: Table, column: Column) -> Value:
-        path = ".".join(filter(None, (self.app, label(table), column.name)))
-        hint = f"--backfill {path}=VALUE"
         if self.ask is not None:
-            answer = self.ask(Question("backfill", str(table.key), column.name, (), hint))
+            question = Question("backfill", str(table.key), column.name, (), self._flag(table, column))
+            answer = self.ask(question)
             if answer is not None:
                 return answer
-        self.warnings.append(
-            DiffWarning(
-                "backfill-missing",
-                f"{table.key}.{column.name} becomes not null and rows that are there have no value for it; "
-                "on a table with rows this will fail",
-                hint,
-            )
+        self._warn(
+            "backfill-missing",
+            table,
+            column,
+            "becomes not null and rows that are there have no value for it; on a table with rows this will fail",
         )
         return None
+
+    def _warn(self, code: str, table: Table, column: Column, what: str) -> None:
+        flag = self._flag(table, column)
+        self.warnings.append(DiffWarning(code, f"{table.key}.{column.name} {what}", flag))
+
+    def _flag(self, table: Table, column: Column) -> str:
+        path = ".".join(filter(None, (self.app, label(table), column.name)))
+        return f"--backfill {path}=VALUE"
 
 
 def _literal(column: Column) -> Value:
     value: Value = column.python.get("default")
     return value if isinstance(value, (bool, int, float, str, bytes)) else None
+
+
+def _chosen(table: Table, name: str) -> bool:
+    """Whether a value there must be one of certain values: it refers to rows, or no two may be the same."""
+    return _distinct(table, name) or any(name in key.columns for key in table.foreign_keys)
 
 
 def _distinct(table: Table, name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from peewee import SQL, Table, Tuple
@@ -16,20 +17,34 @@ if TYPE_CHECKING:
 
 
 def run_batches(
-    database: Any, step: Batches, after: tuple[Any, ...], reached: Callable[[tuple[Any, ...]], None], *, alone: bool
+    database: Any,
+    step: Batches,
+    after: tuple[Any, ...],
+    reached: Callable[[tuple[Any, ...]], None],
+    again: Callable[[Callable[[bool], Any]], Any],
+    *,
+    alone: bool,
 ) -> None:
     """Set the column in all rows after the primary key `after`, () for the first.
 
     `reached` is called with the last key of each batch, before its commit. With `alone` false nothing is
-    committed: the caller's transaction is open. A table without a primary key is filled in one batch.
+    committed: the caller's transaction is open. `again` runs each batch.
+    A table without a primary key is filled in one batch.
     """
-    _Backfill(database, step, reached, alone=alone).run(after)
+    _Backfill(database, step, reached, again, alone=alone).run(after)
 
 
 class _Backfill:
     def __init__(
-        self, database: Any, step: Batches, reached: Callable[[tuple[Any, ...]], None], *, alone: bool
+        self,
+        database: Any,
+        step: Batches,
+        reached: Callable[[tuple[Any, ...]], None],
+        again: Callable[[Callable[[bool], Any]], Any],
+        *,
+        alone: bool,
     ) -> None:
+        self.again = again
         table, operation = step.table, step.operation
         self.database, self.operation, self.reached, self.alone = database, operation, reached, alone
         self.table = Table(table.name, schema=table.schema or None, _database=database)
@@ -40,13 +55,16 @@ class _Backfill:
         if not self.key:
             self._set([])
             return
-        while True:
-            with self._transaction():
-                last = self._batch(after)
-                if last is None:
-                    return
+        last: tuple[Any, ...] | None = after
+        while last is not None:
+            last = self.again(partial(self._committed, last))
+
+    def _committed(self, after: tuple[Any, ...], _tried: bool) -> tuple[Any, ...] | None:
+        with self._transaction():
+            last = self._batch(after)
+            if last is not None:
                 self.reached(last)
-            after = last
+            return last
 
     def _batch(self, after: tuple[Any, ...]) -> tuple[Any, ...] | None:
         beyond = [self._compared(after, above=True)] if after else []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from smalls.autoerrors import AppError, UnknownStateError
 from smalls.differ import Diff, diff
+from smalls.errors import UsageError
 from smalls.hints import NO_HINTS, Ask, DiffWarning, Hints
 from smalls.operations import AddTable, DropTable, StateOnly
 from smalls.promises import Promises
@@ -49,14 +50,14 @@ class Comparer:
     def chosen(self, app: str) -> str:
         """Return the app that is meant: the only one where none is said.
 
-        Raises AppError where there are several, or there is nothing to compare.
+        Raises UsageError where there are several, and AppError where there is nothing to compare.
         """
         if app:
             return self.run.apps.get(app).app_name
         if len(self.apps) == 1:
             return self.apps[0]
         if self.apps:
-            raise AppError(f"Which app? There are {listed(self.apps)}.", hint="Say --app NAME.")
+            raise UsageError(f"For which app? There are {listed(self.apps)}.", hint="Say --app NAME.")
         raise AppError(
             "There are no models to compare with: neither apps nor a model module.",
             hint="Make an app (`smalls app new NAME`), or set `model` in config.ini (SMALLS_MODEL).",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from smalls import current
@@ -11,9 +12,9 @@ from smalls.project import choose_database
 from smalls.refusals import listed
 from smalls.source import load_all
 from smalls.urls import Engine, Location
-from smalls.versions import version_key
 
 if TYPE_CHECKING:
+    from smalls.manager import MigrationManager
     from smalls.migration import Migration
     from smalls.run import Run
 
@@ -29,27 +30,43 @@ def check(run: Run) -> str:
 
     choose_database(run.settings, fallback=Location(Engine.SQLITE, "sqlite", ":memory:"))
     with uncollected():
-        load_all(run.files, run.stop.check)
-        told = _models_agree(run)
-        bare = [m.key for m in run.files if m.traits.reversible and not _has_way_back(m)]
+        bare = _bare_managers(run)
+        others = [migration for migration in run.files if migration.key not in bare]
+        load_all(others, run.stop.check)
+        declared = bool(bare) or any(migration.traits.declarative for migration in others)
+        told = _models_agree(run) if run.apps or declared else ""
+        stuck = [m.key for m in run.files if not (bare[m.key].reversible if m.key in bare else _has_way_back(m))]
     current.set_database(None)
-    for migration in run.files:
-        if migration.traits.min_version:
-            version_key(migration.traits.min_version, where=f"min_version of {migration.path}")
-    numbers = [migration.revision.number for migration in run.files]
-    equal = [m.key for m in run.files if numbers.count(m.revision.number) > 1]
+    numbers = Counter(migration.revision.number for migration in run.files)
+    equal = [m.key for m in run.files if numbers[m.revision.number] > 1]
     if equal:
         run.log("history.warned", f"Of equal number: {listed(equal)}.", migrations=equal)
-    if bare:
-        raise ReverseMissingError(f"No rollback() in: {listed(bare)}.", migrations=bare)
+    if stuck:
+        raise ReverseMissingError(f"No rollback() in: {listed(stuck)}.", migrations=stuck)
     loaded = "1 migration file loads" if len(run.files) == 1 else f"{len(run.files)} migration files load"
     return f"{loaded}, each with a way back or a word that it has none{told}."
 
 
+def _bare_managers(run: Run) -> dict[str, MigrationManager]:
+    """Return the managers of the files that are nothing but a plain migrate(), by key: to read them tells all."""
+    from smalls.promises import plain_of
+
+    found = {}
+    for migration in run.files:
+        run.stop.check()
+        plain = plain_of(migration)
+        if plain and plain.bare:
+            found[migration.key] = plain.manager
+    return found
+
+
 def _has_way_back(migration: Migration) -> bool:
-    """Tell whether a file has a rollback() or, being declarative, operations that can all be undone."""
-    if not migration.traits.derived:
-        return migration.traits.has_rollback
+    """Tell whether a file has a rollback() or, being declarative, operations that can all be undone.
+
+    One that says that it has none needs none.
+    """
+    if not (migration.traits.reversible and migration.traits.derived):
+        return migration.traits.has_rollback or not migration.traits.reversible
     from smalls.promises import manager_of
 
     manager = manager_of(migration)
@@ -57,13 +74,10 @@ def _has_way_back(migration: Migration) -> bool:
 
 
 def _models_agree(run: Run) -> str:
-    """Hold models against migrations wherever a state is declared; return what is to be said of it.
+    """Hold models against migrations; return what is to be said of it.
 
     Raises ModelsDifferError with the missing operations.
     """
-    declared = bool(run.apps) or any(migration.traits.declarative for migration in run.files)
-    if not declared:
-        return ""
     from smalls.changes import Comparer
 
     compared = Comparer(run)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
+from smalls.visible import indented, visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -14,7 +16,7 @@ _BAR_WIDTH = 30
 _BAR_FROM = 20
 # Routine, which the first smalls did not print either; warnings and waits are shown.
 _QUIET = frozenset({"database.connected", "lock.acquired", "lock.inherited", "lock.released", "history.created"})
-_VERBS = {"forward": "Running Migration", "backward": "Rolling back"}
+VERBS = {"forward": "Running Migration", "backward": "Rolling back"}
 
 
 class Console:
@@ -77,7 +79,7 @@ class Console:
         self.line(f"{_RULE}\n{_TITLE}\n{_RULE}\n\nRunning at: {now}")
 
     def _started(self, _message: str, fields: dict[str, Any]) -> None:
-        verb = _VERBS[fields.get("direction", "forward")]
+        verb = VERBS[fields.get("direction", "forward")]
         self._write(f"{self._wipe()}{verb}: {fields.get('path') or fields['migration']} ")
         self._open = True
 
@@ -100,7 +102,8 @@ class Console:
     def _failed(self, message: str, fields: dict[str, Any]) -> None:
         self._bar = False
         error = fields.get("error", {})
-        self.line(f"\n  {error.get('code', '')}: {message}")
+        told = indented(f"{error.get('code', '')}: {message}")
+        self.line(f"\n  {visible(told)}")
         place = f"{error['file']}:{error.get('line', '')}" if "file" in error else None
         for name, text in (("at", place), ("statement", error.get("statement"))):
             if text:
@@ -111,10 +114,10 @@ class Console:
             self.line(f"  What to do: {error['hint']}")
 
     def _planned(self, message: str, _fields: dict[str, Any]) -> None:
-        self.line(f"  {message}")
+        self.line(f"  {visible(indented(message))}")
 
     def _finished(self, message: str, fields: dict[str, Any]) -> None:
-        if fields.get("exit_code") == 0 and fields.get("command") == "migrate" and not fields.get("planned"):
+        if fields.get("outcome") == "ok" and fields.get("command") == "migrate" and not fields.get("planned"):
             self.line("\n  Migrations are complete 🎉")
         elif message:
             self.line(f"\n  {message}")

@@ -2,13 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
+import os
+import socket
 import threading
 from typing import Any
 
-from smalls.urls import Engine, Location
+from smalls.errors import ConfigError
+from smalls.urls import MEMORY, Engine, Location
 
 _CONNECT_TIMEOUT = 4  # no signal is heard meanwhile, and a stop is promised within 5 s
+# Probes that keep an idle connection in the tables of routers and balancers, and find a peer that is gone, in
+# seconds and milliseconds: https://www.postgresql.org/docs/current/libpq-connect.html
+_KEEP_ALIVE = {
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 6,
+    "tcp_user_timeout": 90_000,
+}
+# The same by socket(7) and tcp(7), where the driver has no options for it.
+_SOCKET_OPTIONS = (
+    ("TCP_KEEPIDLE", 30),
+    ("TCP_KEEPINTVL", 10),
+    ("TCP_KEEPCNT", 6),
+    ("TCP_USER_TIMEOUT", 90_000),
+)
 _NUMBERS = {
     "connect_timeout",
     "read_timeout",
@@ -48,11 +68,14 @@ def _coerced(key: str, text: str) -> Any:
 
 
 def make_database(location: Location) -> Any:
-    """Return an unconnected Peewee database for a location."""
+    """Return an unconnected Peewee database for a location. Raises ConfigError for an option that is refused."""
     if location.engine is Engine.SQLITE:
-        from peewee import SqliteDatabase
+        from peewee import ImproperlyConfigured, SqliteDatabase
 
-        return SqliteDatabase(location.name, pragmas={"foreign_keys": 1}, **parameters(location))
+        try:
+            return SqliteDatabase(location.name, pragmas={"foreign_keys": 1}, **parameters(location))
+        except ImproperlyConfigured as error:
+            raise ConfigError(f"Peewee does not take these options for {location.shown}: {error}") from None
     if location.engine is Engine.POSTGRES:
         return _postgres_class(location.scheme)(location.name, **parameters(location))
     from peewee import MySQLDatabase
@@ -124,6 +147,9 @@ def bound_connect_time(database: Any, engine: Engine) -> None:
     """Let no single attempt to connect hang for minutes, unless the project said how long it may."""
     if engine is not Engine.SQLITE:
         database.connect_params.setdefault("connect_timeout", _CONNECT_TIMEOUT)
+    if engine is Engine.POSTGRES:
+        for name, value in _KEEP_ALIVE.items():
+            database.connect_params.setdefault(name, value)
 
 
 def open_bounded(database: Any) -> None:
@@ -132,6 +158,8 @@ def open_bounded(database: Any) -> None:
     PyMySQL's connect_timeout ends with the TCP connect; what follows is bounded by `read_timeout` only,
     which would bound every statement too if it stayed.
     """
+    if database.is_closed():
+        _make_file(database)
     params = database.connect_params
     if not database.is_closed() or "read_timeout" in params or not _uses_pymysql(database):
         database.connect(reuse_if_open=True)
@@ -141,7 +169,38 @@ def open_bounded(database: Any) -> None:
         database.connect()
     finally:
         del params["read_timeout"]
-    database.connection()._read_timeout = None  # noqa: SLF001 -- there is no other way to lift it
+    connection = database.connection()
+    connection._read_timeout = None  # noqa: SLF001 -- there is no other way to lift it
+    _keep_alive(connection._sock)  # noqa: SLF001 -- nor to its options
+
+
+def _keep_alive(connected: Any) -> None:
+    if connected.family != socket.AF_UNIX:
+        for name, value in _SOCKET_OPTIONS:
+            if hasattr(socket, name):
+                connected.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
+
+
+def cut(connection: Any) -> None:
+    """Break a driver's connection below it, whatever it does: who waits for an answer, in C too, finds its end."""
+    with contextlib.suppress(Exception):  # it is closed already, or not to a server
+        duplicate = os.dup(getattr(connection, "_sock", connection).fileno())
+        with socket.socket(fileno=duplicate) as below:
+            below.shutdown(socket.SHUT_RDWR)
+
+
+def _make_file(database: Any) -> None:
+    """Make a SQLite file that is not there yet, empty, so that the umask says who may write it.
+
+    SQLite itself makes it 0644 at most (https://www.sqlite.org/compile.html#default_file_permissions), and its
+    journals as the file is. A file that is there is not opened: closing it would free SQLite's locks on it.
+    """
+    import peewee
+
+    name = str(database.database)
+    if isinstance(database, peewee.SqliteDatabase) and name and not name.startswith(("file:", MEMORY)):
+        with contextlib.suppress(OSError):  # it is there; or SQLite says better what is wrong
+            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
 
 
 def _uses_pymysql(database: Any) -> bool:

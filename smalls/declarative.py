@@ -7,11 +7,15 @@ it. Anything else in it (a loop, a helper, an import of the project's) makes it 
 from __future__ import annotations
 
 import ast
+from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from smalls import manager, operations, schema
 from smalls.errors import MigrationLoadError, SmallsError
 from smalls.manager import MigrationManager
+from smalls.migration import is_declarative
+from smalls.pieces import UncutError, cut
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,10 +31,45 @@ _EXPORTED: dict[str, tuple[str, ...]] = {
 _METHODS = frozenset(
     name for name in vars(MigrationManager) if not name.startswith("_") and name not in ("apply", "add")
 ) - {"operations", "rollback_operations", "reversible", "destructive", "non_transactional"}
+_TYPES = {
+    name: held
+    for name, held in vars(schema.types).items()
+    if getattr(held, "__module__", "") == schema.types.__name__
+}
 
 
 class NotPlainError(Exception):
     """The file does more than say literally what it changes; only running it could tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plain:
+    """A declarative file, read without running it: its manager.
+
+    It is `bare` when nothing else is in it than imports of smalls' own names and migrate(): no attributes, no
+    rollback(), and nothing that loading it could fail at.
+    """
+
+    manager: MigrationManager
+    bare: bool
+
+
+@cache  # a run asks more than once; the source is kept anyway, and what it says never changes
+def read_plain(source: bytes, path: str) -> Plain | None:
+    """Return what a declarative file says, if that can be told quickly and without running it; else None.
+
+    None says nothing of the file: `parse` it, and `read_manager` tells what it says, or what is wrong with it.
+    """
+    try:
+        pieces = cut(source)
+        reader = _Reader(path)
+        if not is_declarative(pieces.module) or reader.read_module(pieces.module) is not pieces.function:
+            return None
+        statements = pieces.statements()
+        found = reader.read_body(statements)
+        return Plain(found, bare=_is_bare(pieces.module)) if not any(statements) else None
+    except (UncutError, NotPlainError, MigrationLoadError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
 
 
 def read_manager(tree: ast.Module, path: str) -> MigrationManager:
@@ -43,7 +82,7 @@ def read_manager(tree: ast.Module, path: str) -> MigrationManager:
     function = reader.read_module(tree)
     if function is None:
         raise NotPlainError("it has no plain migrate()")
-    return reader.read_function(function)
+    return reader.read_body(function.body)
 
 
 def read_state(tree: ast.Module, path: str) -> tuple[Operation, ...] | None:
@@ -77,6 +116,27 @@ def _assigned(node: ast.stmt) -> str:
     return ""
 
 
+def _is_bare(module: ast.Module) -> bool:
+    """Tell whether the statements are imports of our own names, a docstring, and one migrate()."""
+    functions = [node for node in module.body if isinstance(node, ast.FunctionDef)]
+    return len(functions) == 1 and all(
+        (node in functions and _takes_nothing(node)) or _is_docstring(node) or _imports_ours(node)
+        for node in module.body
+    )
+
+
+def _takes_nothing(function: ast.FunctionDef) -> bool:
+    returned = function.returns
+    plain = returned is None or (isinstance(returned, ast.Name) and returned.id == MigrationManager.__name__)
+    return plain and not ast.unparse(function.args)
+
+
+def _imports_ours(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and all(
+        alias.name in _EXPORTED.get(node.module or "", ()) for alias in node.names
+    )
+
+
 def _is_docstring(node: ast.stmt) -> bool:
     return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
 
@@ -88,7 +148,6 @@ class _Reader:
         self.path = path
         self.names: dict[str, Any] = {}
         self.kinds: dict[type[ast.expr], Callable[[Any], Any]] = {
-            ast.Constant: lambda node: node.value,
             ast.List: lambda node: [self.value(item) for item in node.elts],
             ast.Tuple: lambda node: tuple(self.value(item) for item in node.elts),
             ast.Dict: self._dict,
@@ -124,10 +183,10 @@ class _Reader:
             self.names[name] = self.value(node.value)  # type: ignore[attr-defined]  # an assignment
         return bool(name)
 
-    def read_function(self, function: ast.FunctionDef) -> MigrationManager:
-        """Return the manager that the function builds, statement by statement."""
+    def read_body(self, statements: Iterable[ast.stmt]) -> MigrationManager:
+        """Return the manager that a function of these statements builds and returns."""
         made = ""
-        for node in function.body:
+        for node in statements:
             if _is_docstring(node):
                 continue
             if isinstance(node, ast.Return) and node.value is not None:
@@ -164,6 +223,8 @@ class _Reader:
 
     def value(self, node: ast.expr) -> Any:
         """Return the value of an expression of literals and our own constructors."""
+        if type(node) is ast.Constant:  # as most are
+            return node.value
         kind = self.kinds.get(type(node))
         if kind is None:
             raise NotPlainError(f"line {node.lineno} is more than a literal")
@@ -187,10 +248,8 @@ class _Reader:
         return self.names[node.id]
 
     def _attribute(self, node: ast.Attribute) -> Any:
-        if self.value(node.value) is schema.types:
-            found = getattr(schema.types, node.attr, None)
-            if getattr(found, "__module__", "") == schema.types.__name__:
-                return found
+        if node.attr in _TYPES and self.value(node.value) is schema.types:
+            return _TYPES[node.attr]
         raise NotPlainError(f"line {node.lineno} is more than a literal")
 
     def _call(self, node: ast.Call) -> Any:
@@ -200,10 +259,10 @@ class _Reader:
         return self._made(function, node)
 
     def _made(self, function: Callable[..., Any], node: ast.Call) -> Any:
-        if any(keyword.arg is None for keyword in node.keywords):
-            raise NotPlainError(f"line {node.lineno} is more than a literal")
         arguments = [self.value(item) for item in node.args]
-        named = {str(keyword.arg): self.value(keyword.value) for keyword in node.keywords}
+        named: dict[Any, Any] = {keyword.arg: self.value(keyword.value) for keyword in node.keywords}
+        if None in named or len(named) != len(node.keywords):
+            raise NotPlainError(f"line {node.lineno} is more than a literal")
         try:
             return function(*arguments, **named)
         except (TypeError, ValueError, SmallsError) as error:

@@ -3,62 +3,117 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from smalls.additive import only_adds
 from smalls.compilers.base import Call, Rebuild, Statement, compile_all
 from smalls.compiling import compiler_for
+from smalls.errors import ConfigError
+from smalls.history import Facts
+from smalls.holding import promises_around
+from smalls.kept import Kept, keep
 from smalls.model import Direction
 from smalls.progress import Progress, fingerprint
-from smalls.promises import Promises, called, can_be_undone
+from smalls.promises import called, can_be_undone
+from smalls.specs import Transaction
 from smalls.steps import BEGINNING, NO_MARK, Program, execute, prepare, stands_apart
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import ModuleType
 
     from smalls.compilers.base import Compiler, Step
     from smalls.migration import Migration
     from smalls.operations import Operation
+    from smalls.promises import Promises
     from smalls.run import Run
     from smalls.schema import Schema
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A declarative migration ready to run one way: its steps, and the functions that they call."""
+    """A declarative migration ready to run one way: its steps, the functions that they call, and what it does."""
 
     program: Program
     functions: Mapping[str, Callable[..., object]]
-    together: bool = False
-
-    @property
-    def wrap(self) -> bool:
-        """Whether it runs in one transaction, if the engine and the file allow it."""
-        return self.program.wrappable if self.together else self.program.transactional
+    operations: tuple[Operation, ...] = ()
 
 
-def runner(run: Run, migration: Migration, prepared: Prepared, direction: Direction) -> tuple[Any, dict[str, bool]]:
-    """Return the code that runs a prepared migration, and how it is to be run (see `smalls.execution.Step`).
+def runner(run: Run, migration: Migration, prepared: Prepared, direction: Direction) -> tuple[Any, dict[str, Any]]:
+    """Return the code that runs a prepared migration, and how it is to be run (see `smalls.execution.Executor`).
 
     Outside a transaction it notes each step in the journal, and begins after the last one that was noted.
     Raises UnfinishedMigrationError where its steps have changed since.
     """
-    whole = prepared.wrap and run.chosen.dialect.transactional_ddl and migration.traits.transaction
-    progress = Progress(run.journal, migration.key, direction, fingerprint(prepared.program))
-    start = BEGINNING if whole else progress.start()
+    program, in_one = prepared.program, run.settings.transaction is Transaction.RUN
+    wrap = program.holdable if in_one else program.transactional
+    whole = wrap and run.chosen.dialect.transactional_ddl and migration.traits.transaction
+    progress = Progress(run.journal, migration.key, direction, fingerprint(program))
+    start = BEGINNING if whole and not in_one else progress.start()
+    resumed = (start.number, start.after, start.doubt) != (0, (), False)
+    if in_one and resumed:
+        raise ConfigError(
+            f"{migration.key} was begun step by step, so it cannot be in one transaction with others.",
+            hint="Finish it with SMALLS_TRANSACTION=migration.",
+            setting="SMALLS_TRANSACTION",
+        )
     mark = NO_MARK if whole else progress
 
-    def code() -> None:
-        execute(prepared.program, run.work.database, prepared.functions, mark=mark, start=start)
+    def warn(sql: str, reason: str) -> None:
+        run.log(
+            "migration.downgraded",
+            f"{migration.key}: the table cannot do it as planned ({reason}); sending instead: {sql}",
+            migration=migration.key,
+            reason=reason,
+            statement=sql,
+        )
 
-    return code, {"wrap": prepared.wrap, "resumable": not whole, "resumed": start != BEGINNING}
+    def code() -> None:
+        execute(program, run.work.database, prepared.functions, mark=mark, start=start, warn=warn, again=again)
+
+    again = partial(run.retries.run, migration.key)
+    how = {"wrap": wrap, "resumable": not whole, "resumed": resumed, "retried": whole}
+    forward = direction is Direction.FORWARD
+    return code, how | ({"facts": facts_of(run, migration, prepared.operations)} if forward else {})
+
+
+def facts_of(run: Run, migration: Migration, operations: tuple[Operation, ...]) -> Facts:
+    """Return what is recorded of a declarative migration, so that an image without its file can judge and undo it.
+
+    Operations that are too large are left out, and that is said.
+    """
+    traits = migration.traits
+    back = "derived" if traits.derived else "own"
+    kept = Kept(
+        migration.key,
+        operations,
+        checksum=migration.checksum.recorded(),
+        min_version=traits.min_version,
+        phase=traits.phase,
+        back=back if traits.reversible else "none",
+        together=traits.together,
+        transaction=traits.transaction,
+    )
+    text = keep(kept, run.settings.history_keys)
+    if text is None:
+        message = f"{migration.key} is too large to be kept with the history: an older image cannot undo it."
+        run.log("history.warned", message, migrations=[migration.key])
+    return Facts(text, only_adds(operations) and not traits.contracts)
 
 
 class Preparer:
-    """Makes declarative migrations ready, adding up each app's files once."""
+    """Makes declarative migrations ready, adding up each app's files once.
 
-    def __init__(self, run: Run, *, may_run: bool = True) -> None:
+    `planned` is all that the run moves, in that direction: what is applied comes before it, what is held after it.
+    """
+
+    def __init__(
+        self, run: Run, planned: Sequence[Migration], direction: Direction, *, may_run: bool = True
+    ) -> None:
         self._run = run
+        self._planned = planned
+        self._direction = direction
         self._may_run = may_run
         self._promises: dict[str, Promises] = {}
         self._compiler: Compiler | None = None
@@ -69,18 +124,23 @@ class Preparer:
         Raises UnsupportedError, StateError, IrreversibleError and MigrationLoadError: nothing has been run then.
         """
         operations, before = self.way(migration, direction, module)
-        program = prepare(self.compiler, operations, before)
+        program = prepare(self.compiler, operations, before, together=self.together(migration))
         names = {step.name for step in program.steps if isinstance(step, Call)}
         functions = {name: getattr(module, name) for name in names if hasattr(module, name)}
-        return Prepared(program, functions, together=migration.traits.together)
+        return Prepared(program, functions, operations)
 
     def promises(self, migration: Migration) -> Promises:
-        """Return what the migration's app promises."""
-        app = migration.revision.app
+        """Return what the migration's app promises. Raises as `promises_around` does."""
+        app, run = migration.revision.app, self._run
         if app not in self._promises:
-            files = [m for m in self._run.files if m.revision.app == app]
-            self._promises[app] = Promises(files, may_run=self._may_run)
+            self._promises[app] = promises_around(
+                app, run.files, run.seen, self._planned, self._direction, may_run=self._may_run
+            )
         return self._promises[app]
+
+    def together(self, migration: Migration) -> bool:
+        """Tell whether the migration is to be in one transaction, whatever is locked meanwhile."""
+        return migration.traits.together or self._run.settings.transaction is Transaction.RUN
 
     def wraps(self, migration: Migration) -> bool:
         """Tell whether engine and file let the migration run in a transaction."""
@@ -116,8 +176,9 @@ def preview(run: Run, migrations: Iterable[Migration], direction: Direction) -> 
 
     One that only running its code could tell has no operations, and says why.
     """
-    preparer = Preparer(run, may_run=False)
-    return {m.key: _preview(preparer, m, direction) for m in migrations if m.traits.declarative}
+    planned = tuple(migrations)
+    preparer = Preparer(run, planned, direction, may_run=False)
+    return {m.key: _preview(preparer, m, direction) for m in planned if m.traits.declarative}
 
 
 def _preview(preparer: Preparer, migration: Migration, direction: Direction) -> dict[str, Any]:
@@ -125,17 +186,18 @@ def _preview(preparer: Preparer, migration: Migration, direction: Direction) -> 
     if migration.key not in promises.managers:
         return {"style": "declarative", "previewable": False, "reason": promises.stopped}
     operations, before = preparer.way(migration, direction)
-    shown = _shown(preparer.compiler, operations, before, together=migration.traits.together)
+    shown = shown_of(preparer.compiler, operations, before, together=preparer.together(migration))
     shown["transaction"] = shown["transaction"] and preparer.wraps(migration)
     if direction is Direction.FORWARD:
         shown["reversible"] = can_be_undone(migration, promises.managers[migration.key])
     return shown
 
 
-def _shown(
+def shown_of(
     compiler: Compiler, operations: tuple[Operation, ...], before: Schema, *, together: bool
 ) -> dict[str, Any]:
-    compiled = compile_all(compiler, operations, before)
+    """Return what operations would do on the schema `before` them, as plain data."""
+    compiled = compile_all(compiler, operations, before, together=together)
     steps = tuple(step for item in compiled for step in item.steps)
     program = Program(steps, {}, apart=stands_apart(compiled) and not together)
     return {
@@ -179,4 +241,5 @@ def _step(step: Step) -> dict[str, Any]:
 
 def _statement(statement: Statement) -> dict[str, Any]:
     told: dict[str, Any] = {"sql": statement.sql, "lock": statement.lock, "rewrites": statement.rewrites}
-    return told | ({"online": statement.online} if statement.online else {})
+    told |= {"online": statement.online} if statement.online else {}
+    return told | ({"otherwise": list(statement.otherwise)} if statement.otherwise else {})

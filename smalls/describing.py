@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from smalls.dialects.base import message_of
 from smalls.errors import SmallsError
 from smalls.redact import MASK
 from smalls.specs import SPECS
@@ -14,8 +16,12 @@ if TYPE_CHECKING:
 
 
 def describe(run: Run) -> dict[str, Any]:
-    """Return settings and abilities as plain data; secrets are masked, and an unreachable database is told."""
+    """Return settings and abilities as plain data; secrets are masked, and an unreachable database is told.
+
+    A database is tried once: who asks for settings does not want to wait for it.
+    """
     found: dict[str, Any] = {"settings": _settings(run.settings)}
+    run.settings = replace(run.settings, wait_timeout=0.0)
     try:
         chosen = run.chosen
         found["database"] = {
@@ -28,6 +34,9 @@ def describe(run: Run) -> dict[str, Any]:
             found["user"] = chosen.dialect.abilities(run.work.query, run.settings.db_schema)
     except SmallsError as error:
         found["database_error"] = error.as_dict()
+    except Exception as error:
+        # A compatible engine may lack what is asked for; the rest is worth showing.
+        found["database_error"] = {"message": message_of(error)}
     return found
 
 

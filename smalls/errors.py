@@ -141,11 +141,32 @@ class CredentialsRefusedError(ConfigError):
     hint = "Check the user, the password and the TLS options; the server said no, so waiting does not help."
 
 
+class TlsRefusedError(ConfigError):
+    """The server and the driver do not agree on encryption, or on a certificate."""
+
+    code = "SML-DATABASE-TLS"
+    hint = "Check the TLS options of the URL (sslmode, sslrootcert; ssl_ca, ssl_disabled) and the certificates."
+
+
 class UnknownDatabaseError(ConfigError):
     """The server answered and has no database of that name."""
 
     code = "SML-DATABASE-UNKNOWN"
-    hint = "Create the database, or check its name in the URL."
+    hint = "Create the database, check its name in the URL, or set SMALLS_CREATE_DATABASE=1 for `smalls migrate`."
+
+
+class DamagedDatabaseError(ConfigError):
+    """The database is there, and what it holds cannot be read."""
+
+    code = "SML-DATABASE-DAMAGED"
+    hint = "Restore it from a backup, or mend it with its own tools (SQLite: `sqlite3 FILE .recover`)."
+
+
+class FullDatabaseError(ConfigError):
+    """The database's disk is full; nothing was run."""
+
+    code = "SML-DATABASE-FULL"
+    hint = "Make room where the database is; what is recorded as applied is not repeated."
 
 
 class PermissionDeniedError(ConfigError):
@@ -180,12 +201,26 @@ class UnreachableError(SmallsError):
     hint = "Check host, port and network policy, or raise SMALLS_WAIT_TIMEOUT (seconds)."
 
 
+class ReadOnlyError(UnreachableError):
+    """The server answers, and took no writes within the wait."""
+
+    code = "SML-DATABASE-READ-ONLY"
+    hint = "Name the primary in the URL; during a failover run again, or raise SMALLS_WAIT_TIMEOUT (seconds)."
+
+
 class LockTimeoutError(SmallsError):
     """Another run held the lock for longer than we may wait."""
 
     code = "SML-LOCK-TIMEOUT"
     exit_code = Exit.LOCK_TIMEOUT
     hint = "Look at the holder that is named above; raise SMALLS_LOCK_TIMEOUT (seconds) if it is at honest work."
+
+
+class OldImageError(LockTimeoutError):
+    """An older image was seen too recently to take away what its code may still use."""
+
+    code = "SML-PHASE-OLD-IMAGE"
+    hint = "Run again when the rollout is over; SMALLS_CONTRACT_AFTER (seconds) is how long it must have been."
 
 
 class RelationLockError(SmallsError):
@@ -279,6 +314,13 @@ class NoFilesError(HistoryError):
     hint = "The image seems to have been built without its migrations: COPY migrations/ migrations/."
 
 
+class RenumberAppliedError(HistoryError):
+    """Files that are to be renumbered are applied."""
+
+    code = "SML-RENUMBER-APPLIED"
+    hint = "Renumber the other file of the pair, or the one that this database does not have."
+
+
 class OutOfOrderError(HistoryError):
     """Pending migrations are numbered below ones that are applied."""
 
@@ -286,12 +328,26 @@ class OutOfOrderError(HistoryError):
     hint = "Renumber them above the last applied one, or allow it: SMALLS_OUT_OF_ORDER=apply (or ignore)."
 
 
+class PhaseOrderError(HistoryError):
+    """A migration cannot be run, or undone, while another one that is numbered below it stays as it is."""
+
+    code = "SML-PHASE-ORDER"
+    hint = (
+        "Nothing was run. Run the contract migration first, once no code needs what it takes away: "
+        "`smalls migrate --phase contract NUMBER`. Where nothing else uses the database: "
+        "`smalls migrate --phase all`."
+    )
+
+
 class NewerDatabaseError(SmallsError):
     """The database is newer than this image can live with."""
 
     code = "SML-DATABASE-NEWER"
     exit_code = Exit.NEWER
-    hint = "Deploy the newer image again, or undo its migrations with that image: `smalls rollback NUMBER`."
+    hint = (
+        "Deploy the newer image again, or undo its migrations: `smalls undo --to-image` with this image, or "
+        "`smalls rollback NUMBER` with that one."
+    )
 
 
 class NotReversibleError(HistoryError):
@@ -299,6 +355,16 @@ class NotReversibleError(HistoryError):
 
     code = "SML-ROLLBACK-IMPOSSIBLE"
     hint = "Nothing was undone. Write the missing rollback(), or roll back to a higher number."
+
+
+class UndoImpossibleError(NotReversibleError):
+    """A migration cannot be undone by this image; nothing was undone."""
+
+    code = "SML-UNDO-IMPOSSIBLE"
+    hint = (
+        "Nothing was undone. Undo with the image that has the files (`smalls rollback NUMBER`), deploy that one "
+        "again, or mend the schema by a new migration."
+    )
 
 
 # ── outcomes that are answers ───────────────────────────────────────────────────────────────────────────
@@ -312,6 +378,34 @@ class PendingError(SmallsError):
     hint = "`smalls migrate` applies them."
 
 
+class ExpandPendingError(PendingError):
+    """Contract migrations were asked for before the expand ones that are numbered below them were run."""
+
+    code = "SML-PHASE-EXPAND-PENDING"
+    hint = (
+        "Run `smalls migrate`, and roll out the code that goes with it; then `smalls migrate --phase contract`. "
+        "A NUMBER behind it takes only the contract migrations up to that number."
+    )
+
+
+class DriftError(SmallsError):
+    """The live schema is not what the migrations promise (`verify`, SMALLS_VERIFY)."""
+
+    code = "SML-DRIFT"
+    exit_code = Exit.DRIFT
+    hint = "`smalls verify` lists the differences. Somebody changed the schema by hand: undo that, or migrate it."
+
+
+class UndoDriftError(DriftError):
+    """The tables that an undo would change are not what the migrations promise; nothing was undone."""
+
+    code = "SML-UNDO-DRIFT"
+    hint = (
+        "Nothing was undone. Somebody changed these tables by hand: put them back as the migrations have them, "
+        "then run the same command again."
+    )
+
+
 class ChildFailedError(SmallsError):
     """`initdb.py` or `seed.py` ended with another code than 0."""
 
@@ -320,12 +414,27 @@ class ChildFailedError(SmallsError):
     hint = "Its own output stands above, line by line."
 
 
+class AppCommandError(SmallsError):
+    """A command of the project's own app failed; the mistake is in the app's code."""
+
+    code = "SML-COMMAND-FAILED"
+    exit_code = Exit.CHILD
+    hint = "The file and line named above are the app's own; what it printed before stands above."
+
+
 class ConsentError(SmallsError):
     """The command changes or destroys data and nobody said yes."""
 
     code = "SML-CONSENT"
     exit_code = Exit.CONSENT
     hint = "Say yes on the terminal, pass --yes, or set SMALLS_YES=1."
+
+
+class PlanChangedError(ConsentError):
+    """What would be undone is not what the digest approves."""
+
+    code = "SML-UNDO-PLAN"
+    hint = "Nothing was undone. Read the plan that is printed now, and give its digest: `--plan-digest DIGEST`."
 
 
 class InterruptedRunError(SmallsError):

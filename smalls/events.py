@@ -25,7 +25,11 @@ EVENTS: dict[str, EventSpec] = {
     "run.finished": EventSpec(
         "The command ended; the last line of every run.",
         "info",
-        ("command", "outcome", "exit_code", "applied", "undone", "pending", "duration_ms"),
+        ("command", "outcome", "exit_code", "applied", "undone", "pending", "held", "duration_ms"),
+        ("database_wait_ms", "lock_wait_ms"),
+    ),
+    "run.skipped": EventSpec(
+        "SMALLS_SKIP kept the command from doing anything.", "warning", ("command", "cause", "recorded")
     ),
     "run.failed": EventSpec("The command ended with an error, told in `error`.", "error", ("error",)),
     "config.warned": EventSpec("A setting is doubtful: unknown, ignored or overridden.", "warning", ("setting",)),
@@ -38,12 +42,24 @@ EVENTS: dict[str, EventSpec] = {
     "database.waited": EventSpec(
         "The database does not answer yet; logged at every change of the reason.", "warning", ("reason",)
     ),
-    "database.connected": EventSpec("The database answered.", "info", ("waited_ms",)),
+    "database.connected": EventSpec("The database answered.", "info", ("waited_ms", "tries")),
+    "database.created": EventSpec("The database itself was made, as SMALLS_CREATE_DATABASE asks."),
+    "pending.waited": EventSpec(
+        "`wait --migrated` waits for what is pending; logged at every change of it.", "info", ("pending",)
+    ),
     "lock.waiting": EventSpec("Another session holds the lock.", "info", ("holder", "lock", "waited_ms")),
     "lock.acquired": EventSpec("The lock is ours.", "info", ("lock", "waited_ms")),
     "lock.inherited": EventSpec("The parent run holds the lock for us.", "info", ("lock",)),
     "lock.released": EventSpec("The lock was given back.", "debug", ("lock", "held_ms")),
     "lock.lost": EventSpec("The lock's session broke.", "error", ("lock",)),
+    "lock.changed": EventSpec(
+        "Session locks would not keep two runs apart here, so another kind is used.", "info", ("lock", "reason")
+    ),
+    "lock.doubted": EventSpec(
+        "SMALLS_LOCK=advisory was asked for where session locks may not keep two runs apart.",
+        "warning",
+        ("reason",),
+    ),
     "lock.skipped": EventSpec("The lock is switched off by SMALLS_LOCK=none.", "warning"),
     "history.created": EventSpec("The history table was made.", "info", ("table",)),
     "history.adopted": EventSpec(
@@ -55,12 +71,27 @@ EVENTS: dict[str, EventSpec] = {
         "Files and history differ in a way that the policy lets pass.", "warning", ("migrations",)
     ),
     "migration.started": EventSpec("A migration begins.", "info", ("migration", "direction", "path")),
-    "migration.applied": EventSpec("A migration was applied and recorded.", "info", ("migration", "kind")),
+    "migration.applied": EventSpec(
+        "A migration was applied and recorded.", "info", ("migration", "kind"), ("statements",)
+    ),
     "migration.undone": EventSpec(
-        "A migration was undone and its row taken out.", "info", ("migration", "duration_ms")
+        "A migration was undone and its row taken out.", "info", ("migration", "duration_ms"), ("statements",)
     ),
     "migration.failed": EventSpec(
-        "A migration failed; `error` tells how far it came.", "error", ("migration", "direction", "error")
+        "A migration failed; `error` tells how far it came.",
+        "error",
+        ("migration", "direction", "error"),
+        ("statements",),
+    ),
+    "ddl.blocked": EventSpec(
+        "A statement of a migration waits for a lock that another session holds.",
+        "warning",
+        ("migration", "statement", "holder", "waited_ms"),
+    ),
+    "ddl.retried": EventSpec(
+        "A lock or a deadlock was in the way; it was rolled back, and is tried again after a pause.",
+        "warning",
+        ("migration", "reason", "tries", "most"),
     ),
     "migration.output": EventSpec("A line that a migration printed.", "info", ("migration", "stream")),
     "migration.unwrapped": EventSpec(
@@ -68,8 +99,25 @@ EVENTS: dict[str, EventSpec] = {
         "warning",
         ("reason",),
     ),
+    "migration.downgraded": EventSpec(
+        "A table cannot do a change as planned; it is done in the next best way, which may block writers.",
+        "warning",
+        ("migration", "reason", "statement"),
+    ),
     "migration.planned": EventSpec("What a run would do.", "info", ("migration", "direction"), ("previewable",)),
+    "migration.held": EventSpec(
+        "Contract migrations that wait until the rollout is over.", "info", ("migrations",)
+    ),
+    "schema.verified": EventSpec(
+        "The live schema was held against what the migrations promise.", "info", ("missing", "changed", "extra")
+    ),
+    "schema.warned": EventSpec(
+        "The user may not build what to compare the live schema with, so only names were compared.",
+        "warning",
+        ("reason",),
+    ),
     "migration.created": EventSpec("A new migration file was written.", "info", ("path",)),
+    "migration.renumbered": EventSpec("A migration file was given another number.", "info", ("migration", "path")),
     "models.changed": EventSpec("An operation that `create --auto` wrote.", "info", ("destructive",)),
     "models.warned": EventSpec(
         "What `create --auto` took for granted; `hint` says how to say otherwise.", "warning", ("hint",)
@@ -84,6 +132,20 @@ EVENTS: dict[str, EventSpec] = {
         "A line that the project's own code printed while it was imported or outside migrate().",
         "info",
         ("stream",),
+    ),
+    "termination.warned": EventSpec("The termination message could not be written.", "warning", ("path",)),
+    "trace.warned": EventSpec("The trace could not be sent.", "warning"),
+    "report.warned": EventSpec("The report or the metrics could not be written.", "warning", ("path",)),
+    "stop.abandoned": EventSpec(
+        "What was to be stopped does not end at the server, or no answer comes from there; the connections were "
+        "given up. `answering` is whether new ones still get an answer.",
+        "warning",
+        ("answering",),
+    ),
+    "stop.enforced": EventSpec(
+        "A migration did not finish in the time that SIGTERM left it, or a second signal came; it is cut off.",
+        "warning",
+        ("reason",),
     ),
     "stop.requested": EventSpec("A signal asked the run to stop.", "warning", ("signal",)),
 }
@@ -116,6 +178,7 @@ ERROR: dict[str, Any] = {
         "statements": {"type": "array", "items": {"type": "object", "additionalProperties": _TEXT}},
         "holder": {"type": "object", "additionalProperties": _TEXT},
         "also": _TEXTS,
+        "operations": _TEXTS,
     },
     "required": ["code", "message", "hint"],
     "additionalProperties": False,
@@ -131,15 +194,25 @@ FIELDS: dict[str, dict[str, Any]] = {
     "command": _TEXT,
     "environment": {"enum": ["DEV", "PROD"]},
     "smalls_version": _TEXT,
-    "outcome": {"enum": ["ok", "pending", "stopped", "failed"]},
+    "outcome": {"enum": ["ok", "pending", "skipped", "stopped", "failed"]},
     "exit_code": {"type": "integer", "minimum": 0, "maximum": 255},
     "applied": _COUNT,
     "undone": _COUNT,
     "pending": {"type": ["integer", "null"], "minimum": 0},
+    "held": {"type": ["integer", "null"], "minimum": 0},
     "setting": _TEXT,
+    "missing": _COUNT,
+    "changed": _COUNT,
+    "extra": _COUNT,
     "source": _TEXT,
     "reason": _TEXT,
+    "statement": _TEXT,
     "waited_ms": _COUNT,
+    "tries": {"type": "integer", "minimum": 1},
+    "most": _COUNT,
+    "database_wait_ms": _COUNT,
+    "lock_wait_ms": _COUNT,
+    "statements": _COUNT,
     "held_ms": _COUNT,
     "holder": ERROR["properties"]["holder"],
     "lock": _TEXT,
@@ -153,6 +226,9 @@ FIELDS: dict[str, dict[str, Any]] = {
     "previewable": {"type": "boolean"},
     "action": _TEXT,
     "script": _TEXT,
+    "cause": _TEXT,
+    "recorded": {"type": "boolean"},
+    "answering": {"type": "boolean"},
     "signal": _TEXT,
     "destructive": {"type": "boolean"},
     "hint": _TEXT,

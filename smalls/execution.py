@@ -4,55 +4,57 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from collections import Counter
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from smalls import journal as entries
-from smalls.failures import BadOutcomeError, Failure, explain
-from smalls.guard import Guard, RolledBackError
+from smalls.aftermath import Aftermath
+from smalls.failures import Failure, explain
+from smalls.guard import BadOutcomeError, Guard, Held
+from smalls.history import NO_FACTS
+from smalls.intents import Intents
 from smalls.model import Direction, Kind
+from smalls.outcomes import inspect_outcome
 from smalls.printed import children_on_stderr, printed
-from smalls.statements import only_reads
-from smalls.stop import Stopped
+from smalls.staying import staying
 from smalls.tap import Tap
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from smalls.blocking import Watch
     from smalls.clock import Clock
-    from smalls.dialects.base import Violation
-    from smalls.errors import SmallsError
+    from smalls.dialects.base import Bound
     from smalls.events import Emit
-    from smalls.history import History
+    from smalls.history import Facts, History
     from smalls.journal import Journal
     from smalls.lock import HeldLocks
     from smalls.migration import Migration
+    from smalls.retrying import Retries
     from smalls.session import WorkSession
     from smalls.stop import Stop
 
 _BEGUN = {Direction.FORWARD: entries.STARTED, Direction.BACKWARD: entries.UNDO_STARTED}
-_BROKEN = {Direction.FORWARD: entries.FAILED, Direction.BACKWARD: entries.UNDO_FAILED}
-_SHOWN_VIOLATIONS = 5
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One migration to run one way: its code, and how its success is recorded (given milliseconds).
+    """One migration to run one way: its code, and the statements that record its success (given milliseconds).
 
     `wrap` is whether the code may run in one transaction. `resumed` is whether an earlier run did a part of it,
-    `resumable` whether a later one may go on where this one stops.
+    `resumable` whether a later one may go on where this one stops. `retried` is whether all of it may be tried
+    again when a lock was in its way.
     """
 
     migration: Migration
     direction: Direction
     code: Callable[[], Any]
-    record: Callable[[int], None]
+    record: Callable[[int], list[Bound]]
     wrap: bool = True
     resumable: bool = False
     resumed: bool = False
+    retried: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,45 +68,150 @@ class Executor:
     stop: Stop
     emit: Emit
     clock: Clock
+    retries: Retries
+    watch: Watch
 
-    def apply(self, migration: Migration, code: Callable[[], Any], **more: bool) -> None:
-        """Run a migration forward and record it; `more` is as `Step` has it.
+    @property
+    def aftermath(self) -> Aftermath:
+        """What deals with failures."""
+        return Aftermath(
+            self.work, self.history, self.journal, self.stop, self.emit, self.retries, self.watch, self.locks.fenced
+        )
+
+    def apply(self, migration: Migration, code: Callable[[], Any], **more: Any) -> None:
+        """Run a migration forward and record it; `more` is as `step` has it.
 
         Raises MigrationFailedError (nothing took effect), MigrationPartialError (something did),
         RelationLockError, ConnectionLostError, or the error of a stop.
         """
-        step = Step(
-            migration, Direction.FORWARD, code, lambda took: self.history.add(migration, Kind.APPLIED, took), **more
-        )
-        took = self._run(step)
-        self.emit(
-            "migration.applied",
-            f"Applied {migration.key}.",
-            migration=migration.key,
-            duration_ms=took,
-            kind=Kind.APPLIED.value,
-        )
+        self._one(self.step(migration, Direction.FORWARD, code, **more))
 
-    def undo(self, migration: Migration, code: Callable[[], Any], **more: bool) -> None:
+    def undo(self, migration: Migration, code: Callable[[], Any], **more: Any) -> None:
         """Run a migration backward and take its row out. Raises as `apply` does."""
+        self._one(self.step(migration, Direction.BACKWARD, code, **more))
 
-        def record(took: int) -> None:
-            self.history.remove(migration.key)
-            self.journal.add(migration.key, entries.UNDONE, duration_ms=took)
+    def step(
+        self,
+        migration: Migration,
+        direction: Direction,
+        code: Callable[[], Any],
+        facts: Facts = NO_FACTS,
+        **more: bool,
+    ) -> Step:
+        """Return a migration to run one way, and how its success is recorded; `more` is as `Step` has it.
 
-        took = self._run(Step(migration, Direction.BACKWARD, code, record, **more))
-        self.emit("migration.undone", f"Undid {migration.key}.", migration=migration.key, duration_ms=took)
+        Forward, `facts` are recorded with it.
+        """
+
+        def add(took: int) -> list[Bound]:
+            return [self.history.addition(migration, Kind.APPLIED, took, facts)]
+
+        def remove(took: int) -> list[Bound]:
+            key = migration.key
+            was, by = self.history.facts_of(key), self.history.image_version
+            told = self.journal.addition(key, entries.UNDONE, duration_ms=took, image_version=by, was=was)
+            return [self.history.removal(key), told]
+
+        return Step(migration, direction, code, add if direction is Direction.FORWARD else remove, **more)
+
+    def _one(self, step: Step) -> None:
+        with self.stop.graceful():
+            took, statements = self._run(step)
+        self._tell(step, took, statements)
+
+    def _tell(self, step: Step, took: int, statements: int) -> None:
+        key = step.migration.key
+        told: dict[str, Any] = {"migration": key, "duration_ms": took, "statements": statements}
+        if step.direction is Direction.FORWARD:
+            self.emit("migration.applied", f"Applied {key}.", kind=Kind.APPLIED.value, **told)
+        else:
+            self.emit("migration.undone", f"Undid {key}.", **told)
+
+    def together(self, steps: Sequence[Step], count: Callable[[Migration], None]) -> None:
+        """Run steps in one transaction, and record them in it: all or none. Raises as `apply` does.
+
+        `count` is called for each that was recorded for good.
+        """
+        self.retries.tries = 0
+        with self.stop.graceful():
+            while (done := self._attempt_all(steps, count)) is None:
+                pass
+        for each in done:
+            self._tell(*each)
+            count(each[0].migration)
+
+    def _attempt_all(
+        self, steps: Sequence[Step], count: Callable[[Migration], None]
+    ) -> list[tuple[Step, int, int]] | None:
+        """Run all steps once; None if they are to be tried again, and nothing of them took effect."""
+        tap = self._tap()
+        guard = Guard(self.work, tap, self.emit, "run", wrap=True, holds=Held.RUN)
+        current = steps[0]
+        done: list[tuple[Step, int, int]] = []
+        try:
+            for current in steps:
+                done.append((current, *self._next(current, guard, tap)))
+            self._commit(guard, "run")
+        except BaseException as error:
+            whole = replace(current, retried=all(step.retried for step in steps))
+            if self._may_try_again(whole, guard, tap) and self.retries.wait(current.migration.key, error):
+                return None
+            told = self.aftermath.of(current, guard, tap, error, begun=False)
+            told.message += self._rest(done, count)
+            raise told from None
+        return done
+
+    def _rest(self, done: Sequence[tuple[Step, int, int]], count: Callable[[Migration], None]) -> str:
+        """Say what became of those before a failure: the history knows whether the code ended the transaction."""
+        if not done:
+            return ""
+        try:
+            recorded = {row.key for row in self.history.read().rows}
+        except Exception:
+            return " Whether those before it in the run's transaction are recorded could not be read."
+        kept = [
+            each for each in done if (each[0].migration.key in recorded) == (each[0].direction is Direction.FORWARD)
+        ]
+        for each in kept:
+            self._tell(*each)
+            count(each[0].migration)
+        if kept:
+            return f" Its code committed those before it too: {len(kept)} are recorded."
+        return f" Those before it in the run's transaction ({len(done)}) were rolled back with it."
+
+    def _next(self, step: Step, guard: Guard, tap: Tap) -> tuple[int, int]:
+        """Run a step in the transaction of all, and record it there at once, for whoever may commit it."""
+        self._announce(step)
+        self.watch.over(tap, step.migration.key)
+        started, before = self.clock.monotonic(), tap.count
+        with guard.watching():
+            self._call(step.migration, step.code)
+        took = int((self.clock.monotonic() - started) * 1000)
+        inspect_outcome(guard, self.work)
+        with self.stop.shielded():
+            self.work.send(*step.record(took))
+        self.stop.check()
+        return took, tap.count - before
+
+    def _commit(self, guard: Guard, name: str, *records: Bound) -> None:
+        """Commit with the records, if the lock is still held. Raises LockLostError and what the database raises."""
+        self.stop.check()
+        try:
+            with self.stop.shielded(), printed(self.emit, name):
+                guard.commit(*self.locks.fencing(), *records)
+        except Exception as error:
+            raise self.locks.denies(error) or error from None
 
     def rehearse(self, steps: Sequence[tuple[Migration, Callable[[], Any]]]) -> None:
         """Run migrations forward in one transaction and roll it back, whatever happens."""
         tap = self._tap()
-        guard = Guard(self.work, tap, self.emit, "rehearsal", wrap=True, may_leave=False)
+        guard = Guard(self.work, tap, self.emit, "rehearsal", wrap=True, holds=Held.REHEARSAL)
         migration = None
         try:
             with guard.watching():
                 for migration, code in steps:
                     self._call(migration, code)
-                    self._inspect(guard)
+                    inspect_outcome(guard, self.work)
                     self.emit(
                         "migration.planned",
                         f"{migration.key} ran through.",
@@ -122,10 +229,22 @@ class Executor:
     # ── one step ──
 
     def _tap(self) -> Tap:
-        return Tap(self.stop, ddl_commits=not self.work.dialect.transactional_ddl)
+        return Tap(
+            self.stop,
+            ddl_commits=not self.work.dialect.transactional_ddl,
+            may_send=self.locks.before_statement,
+            may_commit=self.locks.check,
+        )
 
-    def _run(self, step: Step) -> int:
-        """Run a step and record it; return the milliseconds its code took."""
+    def _run(self, step: Step) -> tuple[int, int]:
+        """Run a step and record it; return the milliseconds its code took, and how many statements it sent."""
+        self._announce(step)
+        self.retries.tries = 0
+        while True:
+            if (done := self._attempt(step)) is not None:
+                return done
+
+    def _announce(self, step: Step) -> None:
         key = step.migration.key
         self.emit(
             "migration.started",
@@ -134,137 +253,98 @@ class Executor:
             direction=step.direction.value,
             path=step.migration.path,
         )
+
+    def _attempt(self, step: Step) -> tuple[int, int] | None:
+        """Run a step once, and record it; None if it is to be tried again, and nothing of it took effect."""
+        key = step.migration.key
         wrap = self.work.dialect.transactional_ddl and step.migration.traits.transaction and step.wrap
         tap = self._tap()
         emit = partial(self.emit, migration=key)
         guard = Guard(self.work, tap, emit, key, wrap=wrap, lifts=not step.resumable)
-        begun = False
+        self.watch.over(tap, key)
+        intents = Intents(self.work, self.journal, self.locks, key, step.direction)
+        if not step.resumable:
+            tap.note = intents.note
         try:
-            if not wrap:
-                self.locks.check()
+            intents.fence = self._fence(step, wrap=wrap)
+            if step.resumable:
                 with self.stop.shielded():  # or a stop would leave a beginning that nobody ends
                     self.journal.add(key, _BEGUN[step.direction])
-                    begun = True
+                    intents.begun = True
                 self.stop.check()
             started = self.clock.monotonic()
             with guard.watching():
                 self._call(step.migration, step.code)
             took = int((self.clock.monotonic() - started) * 1000)
-            self._inspect(guard)
-            self._record(step, guard, took, begun=begun)
+            intents.check()
+            inspect_outcome(guard, self.work, proven=False)
+            self._record(step, guard, took, begun=intents.begun)
         except BaseException as error:
-            raise self._failed(step, guard, tap, error, begun=begun) from None
+            if self._may_try_again(step, guard, tap) and self.retries.wait(key, error):
+                return None
+            raise self.aftermath.of(step, guard, tap, error, begun=intents.begun) from None
         finally:
-            with contextlib.suppress(Exception):
-                self.work.bound_lock_waits(self.work.settings.ddl_lock_timeout)
-        return took
+            if guard.lifted or not tap.plain:
+                with contextlib.suppress(Exception):
+                    self.work.bound_lock_waits(self.work.settings.ddl_lock_timeout)
+        return took, tap.count
+
+    def _fence(self, step: Step, *, wrap: bool) -> Sequence[Bound]:
+        """Return what keeps code outside a transaction from changing anything once the lock is lost.
+
+        Where there is no such statement, or none would be sent, the lock is asked for here. Raises LockLostError.
+        """
+        if not wrap and not step.resumable:
+            return self.locks.fencing()
+        if not wrap:
+            self.locks.check()
+        return ()
 
     def _call(self, migration: Migration, code: Callable[[], Any]) -> None:
         # Relative paths, ours and those of the files to come, mean what they meant before.
         with (
-            contextlib.chdir(Path.cwd()),
+            contextlib.chdir("."),
             children_on_stderr(),
             printed(self.emit, migration.key),
             self.stop.interruptible(),
+            staying(),
         ):
             result = code()
         if inspect.isgenerator(result) or inspect.iscoroutine(result):
             result.close()
             raise BadOutcomeError("the function is a generator or a coroutine, so its body never ran")
 
-    def _inspect(self, guard: Guard) -> None:
-        """Refuse an outcome that must not be recorded."""
-        if guard.rolled_back:
-            raise RolledBackError(guard.rolled_back)
-        if guard.given_up():
-            raise BadOutcomeError("the code went on after an error, at which the server gave the transaction up")
-        if guard.inside and not guard.still_ours():
-            raise BadOutcomeError("the code ended smalls' transaction past Peewee, so what it did is not known")
-        if guard.left_open():
-            raise BadOutcomeError("the code left a transaction of its own open")
-        if guard.inside and (broken := self._new_violations(guard.broken_before)):
-            shown = "; ".join(str(violation) for violation in broken[:_SHOWN_VIOLATIONS])
-            more = f" and {len(broken) - _SHOWN_VIOLATIONS} more" if len(broken) > _SHOWN_VIOLATIONS else ""
-            raise BadOutcomeError(f"foreign keys are broken: {shown}{more}")
-
-    def _new_violations(self, before: Sequence[Violation]) -> list[Violation]:
-        """Return what is broken between two tables between which more is broken than before.
-
-        Counted, since a table's rebuild may number its rows anew.
-        """
-        found = self.work.dialect.violations(self.work.raw_query)
-        more = Counter((each.table, each.parent) for each in found)
-        more.subtract(Counter((each.table, each.parent) for each in before))
-        fresh = [each for each in found if each not in before]
-        return [each for each in fresh if more[each.table, each.parent] > 0]
-
     def _record(self, step: Step, guard: Guard, took: int, *, begun: bool) -> None:
-        """Record a success: in the migration's own transaction where it has one.
+        """Record a success: in the migration's own transaction where it has one, which also checks the lock.
 
         Without one there is nothing left to stop: what the code did stays, and the working session's own
-        lock, which it has held all the time, says that nobody else did it too.
+        lock, which it has held all the time, says that nobody else did it too; only a lease has no such lock.
         """
-        if guard.inside or not self.locks.fenced:
-            self.locks.check()
         self.stop.check()
         with self.stop.shielded():
             if guard.inside:
-                step.record(took)
-                with printed(self.emit, step.migration.key):
-                    guard.commit()
+                self._commit(guard, step.migration.key, *self._records(step, took, begun=begun))
                 return
             self.work.connect()  # the code may have closed it
-            self.work.query("BEGIN")
-            step.record(took)
-            if begun and step.direction is Direction.FORWARD:
-                self.journal.add(step.migration.key, entries.APPLIED, duration_ms=took)
-            self.work.query("COMMIT")
+            records = self._records(step, took, begun=begun)
+            if not self.locks.fenced:
+                with self.work.transaction():
+                    self.locks.check()
+                    self.work.send(*records)
+            else:
+                self.work.send(("BEGIN", ()), *records, ("COMMIT", ()))
+
+    def _records(self, step: Step, took: int, *, begun: bool) -> list[Bound]:
+        records = step.record(took)
+        if begun and step.direction is Direction.FORWARD:
+            records.append(self.journal.addition(step.migration.key, entries.APPLIED, duration_ms=took))
+        return records
 
     # ── failure ──
 
-    def _failed(self, step: Step, guard: Guard, tap: Tap, error: BaseException, *, begun: bool) -> SmallsError:
-        """Undo what can be undone, record what cannot, and return the error that tells it."""
+    def _may_try_again(self, step: Step, guard: Guard, tap: Tap) -> bool:
+        """Roll back, and tell whether it is as if nothing had been."""
+        if not step.retried or guard.committed or tap.aside:
+            return False
         with self.stop.shielded():
-            if isinstance(error, Stopped) and tap.opaque and not guard.inside:
-                self._cut()
-            undone = guard.undo()
-            nothing = tap.effects == 0 and not tap.opaque and not guard.committed and not step.resumed
-            clean = (undone or nothing) and not tap.aside
-            failure = Failure(step.migration, step.direction, error, tap, clean=clean, resumable=step.resumable)
-            if failure.is_lost(self.work.dialect):
-                failure = self._after_loss(failure, in_transaction=undone)
-            told = explain(failure, self.work.dialect, self.stop)
-            if begun or not failure.clean:
-                self._note(step, tap, told, clean=failure.clean)
-        self.emit(
-            "migration.failed",
-            told.message,
-            migration=step.migration.key,
-            direction=step.direction.value,
-            error=told.as_dict(),
-        )
-        return told
-
-    def _cut(self) -> None:
-        """End what code sent on the driver's own connection, which a stop may have left in mid-answer."""
-        with contextlib.suppress(Exception):
-            self.work.cancel()
-            self.work.reopen()
-
-    def _after_loss(self, failure: Failure, *, in_transaction: bool) -> Failure:
-        """Connect again and read the history, which alone knows whether the last commit arrived."""
-        recorded: bool | None = None
-        with contextlib.suppress(Exception):
-            self.work.reopen()
-            recorded = any(row.key == failure.migration.key for row in self.history.read().rows)
-        in_flight = failure.tap.running is not None and not only_reads(failure.tap.running)
-        return replace(failure, recorded=recorded, clean=in_transaction or (failure.clean and not in_flight))
-
-    def _note(self, step: Step, tap: Tap, told: SmallsError, *, clean: bool) -> None:
-        """Append the failure to the journal; where even that fails, the beginning stands there without an end."""
-        event = entries.WITHDRAWN if clean else _BROKEN[step.direction]
-        detail: dict[str, Any] = {"statements": tap.report(), "error": told.message, "code": told.code}
-        with contextlib.suppress(Exception):
-            self.work.connect()
-            self.journal.ensure()
-            self.journal.add(step.migration.key, event, **detail)
+            return guard.undo()

@@ -15,17 +15,19 @@ from smalls.errors import (
     TransactionEndedError,
 )
 from smalls.frames import user_place
-from smalls.guard import RolledBackError
+from smalls.guard import BadOutcomeError, RolledBackError
+from smalls.intents import JournalError
 from smalls.model import Direction
-from smalls.stop import Stopped
+from smalls.stop import CutOffError, Stopped
 
 if TYPE_CHECKING:
-    from smalls.dialects.base import Dialect
+    from smalls.dialects.base import Dialect, Holder
     from smalls.migration import Migration
     from smalls.stop import Stop
     from smalls.tap import Tap
 
 
+_LOCKED = frozenset({Trouble.LOCKED, Trouble.DEADLOCK})
 _DRIVERS = frozenset({"peewee", "psycopg2", "psycopg", "pymysql", "MySQLdb", "mysql", "mariadb", "sqlite3"})
 
 
@@ -44,11 +46,14 @@ _REMEDIES = {
         "do nothing there. Mend the rows in the file too, or say `transaction = False` at its top."
     ),
 }
+_WHAT_TO_DO = {
+    Trouble.FULL: "Make room where the database is, and run again; nothing of this migration took effect.",
+    Trouble.CANCELLED: (
+        "It took longer than SMALLS_STATEMENT_TIMEOUT (seconds), or somebody cancelled it at the server. "
+        "Raise the bound, or look for what holds it up; nothing of this migration took effect."
+    ),
+}
 _AFTER_AN_ERROR = ("current transaction is aborted", "gave the transaction up")
-
-
-class BadOutcomeError(Exception):
-    """The code returned, and what it left behind cannot be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,8 +61,9 @@ class Failure:
     """A failed step.
 
     `clean` is whether nothing of it took effect; `resumable` is whether a rerun goes on where it stopped;
-    `recorded` is what the history said after a lost
-    connection (None where it could not be read).
+    `lost` is whether the connection broke, and `recorded` what the history said then (None where it could not be
+    read); `committing` is whether its own transaction's commit was sent. `holder` is who had a lock that it waited
+    for, `tries` how often it was tried again.
     """
 
     migration: Migration
@@ -65,8 +71,12 @@ class Failure:
     error: BaseException
     tap: Tap
     clean: bool
+    lost: bool = False
+    committing: bool = False
     recorded: bool | None = None
     resumable: bool = False
+    holder: Holder | None = None
+    tries: int = 0
 
     @property
     def what(self) -> str:
@@ -82,18 +92,25 @@ def explain(failure: Failure, dialect: Dialect, stop: Stop) -> SmallsError:
     """Return the error that says what failed, where, how far it came, and what to do."""
     if isinstance(failure.error, SmallsError):
         return failure.error
-    if isinstance(failure.error, Stopped) or stop.reason is not None:
+    if isinstance(failure.error, Stopped) or stop.due:
         return _stopped(failure, stop)
     trouble = _trouble(failure.error, dialect)
     if trouble is Trouble.LOST:
         return _lost(failure)
     kind = _kind(failure, trouble)
     message = f"{failure.what} failed: {_words(failure.error)}{_extent(failure)}"
-    return kind(message, hint=_hint(failure, trouble), **_fields(failure))
+    if trouble not in _LOCKED:
+        return kind(message, hint=_hint(failure, trouble), **_fields(failure))
+    holder = failure.holder if trouble is Trouble.LOCKED else None
+    message += f" In its way was {str(holder).rstrip(',')}." if holder else ""
+    message += f" It was tried {failure.tries + 1} times." if failure.tries else ""
+    return kind(message, hint=_hint(failure, trouble), holder=holder and holder.as_dict(), **_fields(failure))
 
 
 def _trouble(error: BaseException, dialect: Dialect) -> Trouble:
     """Tell a database error's kind; what other code raises is none, whatever its text says."""
+    if isinstance(error, CutOffError):
+        return Trouble.CANCELLED
     return dialect.trouble(error) if isinstance(error, Exception) and _is_from_database(error) else Trouble.OTHER
 
 
@@ -102,7 +119,7 @@ def _is_from_database(error: BaseException) -> bool:
 
 
 def _kind(failure: Failure, trouble: Trouble) -> type[SmallsError]:
-    locked = trouble in {Trouble.LOCKED, Trouble.DEADLOCK}
+    locked = trouble in _LOCKED
     if locked and failure.resumable:
         return RelationLockError
     if not failure.clean:
@@ -111,7 +128,7 @@ def _kind(failure: Failure, trouble: Trouble) -> type[SmallsError]:
 
 
 def _words(error: BaseException) -> str:
-    if isinstance(error, BadOutcomeError | RolledBackError):
+    if isinstance(error, BadOutcomeError | RolledBackError | JournalError | CutOffError):
         return str(error)
     if _is_from_database(error):
         return message_of(error)
@@ -139,8 +156,7 @@ def _extent(failure: Failure) -> str:
 
 def _hint(failure: Failure, trouble: Trouble = Trouble.OTHER) -> str | None:
     if failure.resumable and not failure.clean:
-        again = "smalls migrate" if failure.direction is Direction.FORWARD else "smalls rollback"
-        return f"Remove what stood in its way and run `{again}` again: it goes on after the last step done."
+        return f"Remove what stood in its way and {_goes_on(failure)}"
     if not failure.clean:
         key = failure.migration.key
         finish = "--mark-applied" if failure.direction is Direction.FORWARD else "--forget"
@@ -156,12 +172,12 @@ def _hint(failure: Failure, trouble: Trouble = Trouble.OTHER) -> str | None:
         )
     if (remedy := next((remedy for words, remedy in _REMEDIES.items() if words in text), None)) is not None:
         return remedy
-    if trouble is Trouble.CANCELLED:
-        return (
-            "It took longer than SMALLS_STATEMENT_TIMEOUT (seconds), or somebody cancelled it at the server. "
-            "Raise the bound, or look for what holds it up; nothing of this migration took effect."
-        )
-    return None
+    return _WHAT_TO_DO.get(trouble)
+
+
+def _goes_on(failure: Failure) -> str:
+    again = "smalls migrate" if failure.direction is Direction.FORWARD else "smalls rollback"
+    return f"run `{again}` again: it goes on after the last step done."
 
 
 def _fields(failure: Failure) -> dict[str, Any]:
@@ -177,12 +193,26 @@ def _fields(failure: Failure) -> dict[str, Any]:
 
 def _stopped(failure: Failure, stop: Stop) -> SmallsError:
     error = stop.error()
+    if failure.lost and (failure.recorded or (failure.recorded is None and failure.committing)):
+        return _lost(failure)
+    if failure.clean and failure.lost and failure.recorded is None:
+        error.message += (
+            f" The server gave no answer, so its connections were given up. {failure.what} was not committed; the "
+            "server rolls it back when it ends the session."
+        )
+        error.fields["migration"] = failure.migration.key
+        return error
     if failure.clean:
         error.message += f" {failure.what} was rolled back; nothing of it took effect."
         error.fields["migration"] = failure.migration.key
         return error
+    if failure.resumable:
+        error.message += f" {failure.what} was stopped part-way{_extent(failure)}"
+        error.hint = _goes_on(failure).capitalize()
+        error.fields["migration"] = failure.migration.key
+        return error
     return MigrationPartialError(
-        f"{failure.what} was stopped part-way by {stop.cause}{_extent(failure)}",
+        f"{failure.what} was stopped part-way by {stop.cause}{_extent(failure)}{_in_flight(failure)}",
         hint=_hint(failure),
         **_fields(failure),
     )
@@ -199,6 +229,13 @@ def _lost(failure: Failure) -> SmallsError:
     )
     if failure.clean:
         return ConnectionLostError(message, **_fields(failure))
-    return MigrationPartialError(
-        f"{message} Its last statement may have taken effect.", hint=_hint(failure), **_fields(failure)
-    )
+    if failure.resumable:
+        return ConnectionLostError(
+            f"{message}{_in_flight(failure)}", hint=_goes_on(failure).capitalize(), **_fields(failure)
+        )
+    return MigrationPartialError(f"{message}{_in_flight(failure)}", hint=_hint(failure), **_fields(failure))
+
+
+def _in_flight(failure: Failure) -> str:
+    """Say what a broken connection leaves open."""
+    return " Its last statement may have taken effect." if failure.lost else ""

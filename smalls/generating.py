@@ -46,11 +46,19 @@ def folder_of(run: Run, app: str) -> str:
 
 
 def generate(
-    run: Run, description: str, *, app: str = "", hints: Hints, ask: Ask | None = None, adopt: bool = False
+    run: Run,
+    description: str,
+    *,
+    app: str = "",
+    hints: Hints,
+    ask: Ask | None = None,
+    adopt: bool = False,
+    attributes: str = "",
 ) -> Generated:
     """Compare, and write a file if anything differs; connects to nothing.
 
-    A file that destroys data says so in its name. Raises what `Comparer.compare` and `write_new` raise.
+    A file that destroys data says so in its name. `attributes` stand above its migrate(). Raises what
+    `Comparer.compare` and `write_new` raise.
     """
     with uncollected():
         compared = comparer(run)
@@ -62,7 +70,7 @@ def generate(
     warned = "destructive" in description.lower() or not any(item.destructive for item in found.operations)
     named = description if warned else f"{description} destructive"
     operations = tuple(_unblocking(found.operations))
-    path = write_new(Path(folder_of(run, app)), named, render(operations, description))
+    path = write_new(Path(folder_of(run, app)), named, render(operations, description, attributes))
     return Generated(path, operations, found.warnings)
 
 

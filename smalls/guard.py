@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
+from enum import Enum
 from typing import TYPE_CHECKING, Any, Self
 
 from smalls.statements import verb
@@ -18,7 +19,7 @@ from smalls.tap import TappedCursor, is_begin, is_commit, is_rollback
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from smalls.dialects.base import Violation
+    from smalls.dialects.base import Bound, Violation
     from smalls.events import Emit
     from smalls.session import WorkSession
     from smalls.tap import Tap
@@ -30,6 +31,17 @@ _HOOKED = ("cursor", "connection", "rollback", *_LEAVING, *_NESTING)
 
 class RolledBackError(Exception):
     """The code rolled our transaction back."""
+
+
+class BadOutcomeError(Exception):
+    """The code returned, and what it left behind cannot be kept."""
+
+
+class EndedPastError(BadOutcomeError):
+    """What it left behind is not our transaction any more."""
+
+    def __init__(self) -> None:
+        super().__init__("the code ended smalls' transaction past Peewee, so what it did is not known")
 
 
 class Nested:
@@ -62,10 +74,20 @@ class Nested:
         self._savepoint.rollback(begin)
 
 
+class Held(Enum):
+    """Why a transaction holds more than one migration's code, which therefore may not end it."""
+
+    REHEARSAL = "it cannot be rehearsed in a transaction that is rolled back"
+    RUN = "SMALLS_TRANSACTION=run cannot hold it in one transaction with the others"
+
+
 class Guard:
     """Runs code on the working session, inside a transaction of ours where `wrap` is set.
 
+    `holds` is set where the code must not leave it.
     `lifts` is whether code outside it may wait for a relation's lock for as long as it takes.
+
+    `keys` has what broke foreign keys before any statement was sent that might break more, by the query that tells.
 
     It watches the thread that made it. Other threads of the migration have connections of their own.
     """
@@ -78,7 +100,7 @@ class Guard:
         mark: str,
         *,
         wrap: bool,
-        may_leave: bool = True,
+        holds: Held | None = None,
         lifts: bool = True,
     ) -> None:
         self._work = work
@@ -87,7 +109,7 @@ class Guard:
         self._emit = emit
         self._mark = mark
         self._wrap = wrap
-        self._may_leave = may_leave
+        self._holds = holds
         self._lifts = lifts
         self._own: dict[str, Callable[..., Any]] = {}
         self._marker: Any = None
@@ -95,8 +117,10 @@ class Guard:
         self._ineffective: list[str] = []
         self._thread = threading.get_ident()
         self._whole = False
-        self.broken_before: list[Violation] = []
+        self.keys: dict[str, list[Violation]] = {}
         self.rolled_back: str | None = None
+        self.committing = False
+        self.lifted = False
         self.committed = False
 
     @property
@@ -108,9 +132,10 @@ class Guard:
     def watching(self) -> Iterator[None]:
         """Open the transaction if there is to be one, and watch the code that runs in the block.
 
-        The transaction is left open: `commit` or `undo` ends it.
+        The transaction is left open, and may be gone on with: `commit` or `undo` ends it.
         """
-        self._open()
+        if not self.inside:
+            self._open()
         self._hook()
         try:
             yield
@@ -131,9 +156,25 @@ class Guard:
         """Tell whether the server has given our transaction up after an error that the code swallowed."""
         return self.inside and self._work.in_transaction and self._work.dialect.is_aborted(self._work.raw)
 
-    def commit(self) -> None:
-        """Commit our transaction, and run what the code gave to after_commit()."""
-        self._work.query("COMMIT")
+    @property
+    def doubtful(self) -> bool:
+        """Whether anything went past what watches the code, which may have ended our transaction."""
+        return self._tap.opaque
+
+    def commit(self, *more: Bound) -> None:
+        """Commit our transaction with `more` in it, and run what the code gave to after_commit().
+
+        Raises EndedPastError, and does nothing, where it is not our transaction that is open.
+        """
+        dialect = self._work.dialect
+        self.committing = True
+        try:
+            self._work.send(*dialect.proof(self._mark), *more, ("COMMIT", ()))
+        except Exception as error:
+            if dialect.disproves(error):
+                self._tap.opaque = True
+                raise EndedPastError from None
+            raise
         self._tap.settle()
         self.committed = True
         self._close(committed=True)
@@ -171,14 +212,18 @@ class Guard:
     def _open(self) -> None:
         if not self._wrap:
             if self._lifts:
-                self._work.bound_lock_waits(None)
+                self._lift()
             return
-        self.broken_before = self._work.dialect.violations(self._work.raw_query)
         self._restore = self._work.dialect.before_transaction(self._work.raw_query)
         self._work.dialect.begin(self._work.query, self._mark)
+        self._work.set_up_transaction()
         self._tap.enter_transaction()
         self._marker = self._db.transaction()
         self._db.push_transaction(self._marker)
+
+    def _lift(self) -> None:
+        """Let the code wait for a relation's lock for as long as it takes, where that is safe."""
+        self.lifted = self._work.bound_lock_waits(None)
 
     def _close(self, *, committed: bool) -> None:
         self._db._state.transactions.clear()  # noqa: SLF001 -- Peewee's own record of open transactions
@@ -198,17 +243,17 @@ class Guard:
 
     def _leave(self, reason: str) -> None:
         """Commit what there is and let the rest of the file run outside a transaction of ours."""
-        if not self._may_leave:
+        if self._holds:
             self._lost(reason)
-        with self._work.shielded():  # the commit and the note of it are one
+        self._tap.may_commit()
+        with self._work.shielded(), self._tap.committing():  # the commit and the note of it are one
             self._work.raw_query("COMMIT")
-            self._tap.settle()
         marker, self._marker = self._marker, None
         self._db._state.transactions.remove(marker)  # noqa: SLF001
         self._put_back()
         for sql in self._ineffective:
             self._work.raw_query(sql)
-        self._work.bound_lock_waits(None)
+        self._lift()
         self._db._run_commit_callbacks()  # noqa: SLF001
         self._emit(
             "migration.unwrapped",
@@ -232,7 +277,8 @@ class Guard:
     def _is_elsewhere(self) -> bool:
         """Tell whether another thread calls, and take note that it did: its statements are not seen."""
         elsewhere = threading.get_ident() != self._thread
-        self._tap.aside = self._tap.aside or elsewhere
+        if elsewhere:
+            self._tap.step_aside("a thread of the code, on a connection of its own")
         return elsewhere
 
     def _cursor(self, *args: Any, **kwargs: Any) -> Any:
@@ -242,9 +288,10 @@ class Guard:
     def _connection(self) -> Any:
         if not self._is_elsewhere():
             self._refuse_after_rollback()
-            if self.inside and not self._may_leave:
+            if self.inside and self._holds is Held.REHEARSAL:
                 self._lost("connection(), past which a COMMIT would not be seen")
-            self._tap.opaque = True
+            self._mind_keys("")  # what it will send
+            self._tap.pass_by("the driver's own connection")
         return self._own["connection"]()
 
     def _leaving(self, name: str) -> Callable[..., Any]:
@@ -279,8 +326,8 @@ class Guard:
         self.rolled_back = (
             f"the code called {reason} on smalls' transaction; with `with db.atomic():` around the part, "
             "or `transaction = False` in the file, it can undo what is its own"
-            if self._may_leave
-            else f"the code calls {reason}, so it cannot be rehearsed in a transaction that is rolled back"
+            if not self._holds
+            else f"the code calls {reason}, so {self._holds.value}"
         )
         self._refuse_after_rollback()
 
@@ -294,6 +341,7 @@ class Guard:
         self._refuse_after_rollback()
         if not self.inside:
             return True
+        self._mind_keys(sql)
         parts = self._work.dialect.parts(sql)
         if len(parts) > 1:
             self._before_script(parts)
@@ -308,9 +356,20 @@ class Guard:
             self._ineffective.append(sql)
         return True
 
+    def _mind_keys(self, sql: str) -> None:
+        """See which foreign keys are broken already, before the first statement that may break more of them."""
+        dialect = self._work.dialect
+        check, whole = dialect.key_check(sql), dialect.key_check("")
+        if check and self.inside and not self.keys.keys() & {check, whole}:
+            if check == whole:
+                self.keys.clear()  # it finds what those of one table would, which may be gone at the end
+            self.keys[check] = []
+            with contextlib.suppress(Exception):  # a key that cannot hold in between may hold at the end
+                self.keys[check] = dialect.violations(self._work.raw_query, check)
+
     def _before_script(self, parts: list[str]) -> None:
         """Let a script with transactions of its own run as it would alone; how far it comes is not seen."""
         # An END alone closes the body of a function.
         if any(is_begin(part) or is_rollback(part) or (is_commit(part) and verb(part) != "END") for part in parts):
             self._leave("a script with a transaction of its own")
-            self._tap.opaque = True
+            self._tap.pass_by("a script with a transaction of its own, of which only the end is seen")

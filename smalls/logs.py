@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -12,7 +14,7 @@ from smalls.events import EVENTS
 from smalls.specs import LogFormat
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import Callable, MutableMapping
 
     from smalls.redact import Redactor
 
@@ -35,6 +37,7 @@ _UNTOUCHED = frozenset(
             "smalls_version",
         ),
         *("direction", "kind", "stream", "lock", "signal", "reason", "action", "code"),
+        *("engine", "state", "started_at", "finished_at"),
     }
 )
 
@@ -42,21 +45,34 @@ _UNTOUCHED = frozenset(
 class Log:
     """An `Emit`: writes each event to `stream` in the chosen form and forgets nothing it was bound to.
 
+    `hear` is told every event first, with its level, message and fields, also those below the level asked for.
     A stream that breaks (a closed pipe) must not stop a migration: its errors are ignored.
     """
 
-    def __init__(self, form: LogFormat, level: str, run_id: str, redactor: Redactor, stream: TextIO) -> None:
+    def __init__(
+        self,
+        form: LogFormat,
+        level: str,
+        run_id: str,
+        redactor: Redactor,
+        stream: TextIO,
+        *,
+        hear: Callable[[str, str, str, dict[str, Any]], None] | None = None,
+    ) -> None:
+        self._hear = hear
         self._threshold = _LEVELS[level]
         self._bound: dict[str, Any] = {"run_id": run_id}
         self._stream = stream
+        self._writing = threading.Lock()  # threads of the project's code may print, and each line stays whole
         self.redactor = redactor
         self._over = False
         self.console: Console | None = None
-        self._json: Any = None
         if form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty()):
             self.console = Console(stream)
-        else:
-            self._json = _json_logger(self, stream)
+        elif form is LogFormat.GITHUB:
+            from smalls.workflow import Workflow
+
+            self.console = Workflow(stream, (os.environ.get("GITHUB_WORKSPACE") or ".", "."))
 
     def bind(self, **fields: Any) -> None:
         """Add fields to every event from here on."""
@@ -66,6 +82,8 @@ class Log:
         """Log one event of the catalogue, at its own level unless `level` says another."""
         level = level or EVENTS[event].level
         last = event == "run.finished"
+        if self._hear and not self._over:
+            self._hear(event, level, message, fields)
         if self._over or (_LEVELS[level] < self._threshold and not last):
             return
         # A thread that still passes output on has nothing to say after the last line.
@@ -75,9 +93,17 @@ class Log:
             if self.console:
                 self.console.show(event, level, self.redactor.text(message), self.redactor.value(known))
             else:
-                self._json.log(level, event=event, message=message, **known)
+                self._write_line(level, {"message": message, **known, "event": event})
         except (OSError, ValueError):
             return
+
+    def _write_line(self, level: str, entry: dict[str, Any]) -> None:
+        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        whole = {"timestamp": now, "level": level, "severity": _SEVERITIES[level], **self.clean(entry)}
+        line = json.dumps(whole, ensure_ascii=False, default=str)
+        with self._writing:
+            self._stream.write(f"{line}\n")
+            self._stream.flush()
 
     def clean(self, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Take secrets out of an entry, all but its fixed fields."""
@@ -87,27 +113,6 @@ class Log:
         if name in _UNTOUCHED:
             return value
         return self.clean(value) if isinstance(value, dict) else self.redactor.value(value)
-
-
-def _json_logger(log: Log, stream: TextIO) -> Any:
-    import structlog
-
-    def stamp(_logger: Any, level: str, entry: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        return {"timestamp": now, "level": level, "severity": _SEVERITIES[level], **log.clean(entry)}
-
-    class Lines(structlog.BoundLoggerBase):
-        def log(self, level: str, **entry: Any) -> None:
-            self._proxy_to_logger(level, **entry)
-
-    return structlog.wrap_logger(
-        structlog.PrintLogger(stream),
-        processors=[
-            stamp,
-            structlog.processors.JSONRenderer(serializer=json.dumps, ensure_ascii=False, default=str),
-        ],
-        wrapper_class=Lines,
-    )
 
 
 def make_streams_safe() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from smalls.checksum import Checksum
 from smalls.errors import MigrationLoadError
+from smalls.model import Phase
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from smalls.model import Revision
 
 _LITERALS: dict[str, type] = {"transaction": bool, "reversible": bool, "min_version": str, "phase": str}
+PHASES = (Phase.EXPAND.value, Phase.CONTRACT.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,11 @@ class Traits:
     together: bool = False
 
     @property
+    def contracts(self) -> bool:
+        """Whether old code cannot live with the result, so that it waits until the rollout is over."""
+        return self.phase == Phase.CONTRACT.value
+
+    @property
     def can_be_undone(self) -> bool:
         """Whether the file offers a way back."""
         return self.has_rollback and self.reversible
@@ -51,7 +58,7 @@ class Migration:
     path: str
     source: bytes
 
-    @property
+    @cached_property
     def key(self) -> str:
         """The name under which the history knows it."""
         return str(self.revision)
@@ -59,7 +66,12 @@ class Migration:
     @cached_property
     def checksum(self) -> Checksum:
         """The checksums of the source."""
-        return Checksum(self.source)
+        return Checksum(self.source, parsed="traits" in self.__dict__)
+
+    @property
+    def contracts(self) -> bool:
+        """Whether it waits until the rollout is over; a file without that word is not parsed for it."""
+        return b"phase" in self.source and self.traits.contracts
 
     @cached_property
     def traits(self) -> Traits:
@@ -71,7 +83,7 @@ def read_traits(source: bytes, path: str) -> Traits:
     """Return a source's traits.
 
     Raises MigrationLoadError, with file and line, where it is no Python, defines no migrate(), or sets
-    `min_version` or `phase` to anything but a literal.
+    `min_version` or `phase` to anything but a literal, or `phase` to anything but "expand" or "contract".
     """
     tree = parse(source, path)
     functions = set(_bound(tree))
@@ -108,9 +120,11 @@ def parse(source: bytes, path: str) -> ast.Module:
     try:
         return ast.parse(source, path)
     except SyntaxError as error:
-        raise MigrationLoadError(f"{path} is not Python: {error.msg}.", file=path, line=error.lineno) from None
+        raise MigrationLoadError(
+            f"{path} is not Python: {error.msg}.", file=path, line=error.lineno or None
+        ) from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise MigrationLoadError(f"{path} is not Python: {error}.", file=path) from None
+        raise MigrationLoadError(f"{path} is not Python: {error or type(error).__name__}.", file=path) from None
 
 
 def _bound(tree: ast.Module) -> Iterator[str]:
@@ -131,11 +145,19 @@ def _attributes(tree: ast.Module, path: str) -> dict[str, Any]:
             continue
         if isinstance(value, ast.Constant) and isinstance(value.value, _LITERALS[target]):
             found[target] = value.value
+            if target == "phase" and value.value not in PHASES:
+                raise _not_a_phase(value.value, path, node.lineno)
         elif isinstance(value, ast.Constant) and target == "min_version" and isinstance(value.value, int):
             found[target] = str(value.value)
         elif _LITERALS[target] is str:
             raise MigrationLoadError(f"{path}: {target} must be a plain string.", file=path, line=node.lineno)
     return found
+
+
+def _not_a_phase(said: object, path: str, line: int) -> MigrationLoadError:
+    return MigrationLoadError(
+        f'{path}: phase is {said!r}; it must be "expand" (the default) or "contract".', file=path, line=line
+    )
 
 
 def _assignment(node: ast.stmt) -> tuple[str, ast.expr | None]:

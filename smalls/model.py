@@ -46,6 +46,14 @@ class OnNewer(Enum):
     REFUSE = "refuse"
 
 
+class Phase(Enum):
+    """Which migrations a run takes: those that running code can live with, those that it cannot, or both."""
+
+    EXPAND = "expand"
+    CONTRACT = "contract"
+    ALL = "all"
+
+
 class Kind(Enum):
     """How a migration came to be in the history."""
 
@@ -71,7 +79,10 @@ class Revision:
 
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
-    """A row of the history table: a migration that is applied. Missing columns read as None."""
+    """A row of the history table: a migration that is applied. Missing columns read as None.
+
+    `additive` is whether it only added things; `kept` whether its operations are kept with it.
+    """
 
     id: int
     revision: Revision
@@ -84,6 +95,8 @@ class HistoryRow:
     duration_ms: int | None = None
     applied_by: str | None = None
     kind: Kind = Kind.APPLIED
+    additive: bool | None = None
+    kept: bool = False
 
     @property
     def key(self) -> str:
@@ -95,7 +108,8 @@ class HistoryRow:
 class Unfinished:
     """A migration that some run began and never finished, as the journal tells it.
 
-    `state` is "running" (no end was recorded) or "failed" (its failure was).
+    `state` is "running" (no end was recorded) or "failed" (its failure was). `resumable` is whether it was run
+    step by step, so that a rerun can go on where it stopped.
     """
 
     key: str
@@ -103,6 +117,7 @@ class Unfinished:
     direction: Direction
     at: str
     detail: dict[str, object]
+    resumable: bool = False
 
 
 @dataclass(frozen=True, slots=True)

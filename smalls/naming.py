@@ -37,7 +37,7 @@ def revision_of_key(key: str) -> Revision:
     A name that is no migration's at all (a hand-edited row) has the number -1.
     """
     app, dot, stem = key.partition(".")
-    if dot and not app[:1].isdigit():
+    if app and dot and not app[0].isdigit():
         found = revision_of_stem(stem, app)
         return found or Revision(app, -1, stem)
     return revision_of_stem(key) or Revision("", -1, key)

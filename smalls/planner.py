@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from smalls.errors import (
+    ExpandPendingError,
     NotReversibleError,
     SmallsError,
     UsageError,
 )
-from smalls.model import Edited, HistoryRow, Kind, Policies
+from smalls.model import Edited, HistoryRow, Kind, Phase, Policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from smalls.model import Revision
 
 
-from smalls.refusals import edited_error, raise_first, refusals, unfinished_error
+from smalls.refusals import edited_error, listed, raise_first, refusals, unfinished_error
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +64,55 @@ def parse_target(text: str, known: Iterable[Revision], app: str = "") -> Target:
     )
 
 
-def plan_forward(assessment: Assessment, policies: Policies, target: Target | None = None) -> tuple[Migration, ...]:
-    """Return the pending migrations up to `target` (all where it is None), in order of running.
+def plan_forward(
+    assessment: Assessment, policies: Policies, target: Target | None = None, phase: Phase = Phase.EXPAND
+) -> tuple[Migration, ...]:
+    """Return what is to be applied in a phase, up to `target` (all where it is None), in order of running.
 
-    Raises the gravest of `refusals`. Raises UsageError where `target` names a number that no file has.
+    Raises the gravest of `refusals`. Raises UsageError where `target` names a number that no file has, and
+    ExpandPendingError where a contract migration would go before an expand one that is numbered below it.
     """
     raise_first(refusals(assessment, policies))
-    if target is None:
+    chosen = of_phase(assessment, phase)
+    if target is not None:
+        if target.number != ZERO and not _exists(target, assessment):
+            raise UsageError(
+                f"There is no migration {target.name or format(target.number, '04d')} to migrate to.",
+                hint="`smalls status` lists the migrations.",
+            )
+        chosen = tuple(m for m in chosen if m.revision.app == target.app and not target.is_below(m.revision))
+    if phase is Phase.CONTRACT:
+        _require_expanded(assessment, chosen)
+    return chosen
+
+
+def of_phase(assessment: Assessment, phase: Phase) -> tuple[Migration, ...]:
+    """Return what waits for a run of that phase, in order of running."""
+    if phase is Phase.ALL:
+        return assessment.waiting
+    if phase is Phase.EXPAND:
         return assessment.pending
-    if target.number != ZERO and not _exists(target, assessment):
-        raise UsageError(
-            f"There is no migration {target.name or format(target.number, '04d')} to migrate to.",
-            hint="`smalls status` lists the migrations.",
+    return tuple(migration for migration in assessment.waiting if migration.contracts)
+
+
+def _require_expanded(assessment: Assessment, chosen: Sequence[Migration]) -> None:
+    last = {migration.revision.app: migration.revision for migration in chosen}
+    first = [
+        migration.key
+        for migration in assessment.pending
+        if not migration.contracts
+        and migration.revision.app in last
+        and migration.revision < last[migration.revision.app]
+    ]
+    if first:
+        raise ExpandPendingError(
+            f"These are to be run before {listed(m.key for m in chosen)}, and are pending: {listed(first)}.",
+            migrations=first,
         )
-    return tuple(m for m in assessment.pending if m.revision.app == target.app and not target.is_below(m.revision))
 
 
 def _exists(target: Target, assessment: Assessment) -> bool:
-    waiting = (*assessment.pending, *assessment.out_of_order)
+    waiting = (*assessment.waiting, *assessment.out_of_order)
     revisions = [m.revision for m in waiting] + [entry.row.revision for entry in assessment.applied]
     return any(
         r.app == target.app and r.number == target.number and target.name in (None, r.name) for r in revisions
@@ -142,7 +174,7 @@ def plan_baseline(assessment: Assessment, target: Target) -> tuple[Migration, ..
             f"There is no migration {target.name or format(target.number, '04d')} to take as the baseline.",
             hint="Give the number of the last migration whose changes the database already has.",
         )
-    waiting = {m.key: m for m in (*assessment.pending, *assessment.out_of_order)}.values()
+    waiting = {m.key: m for m in (*assessment.waiting, *assessment.out_of_order)}.values()
     return tuple(
         sorted(
             (m for m in waiting if m.revision.app == target.app and not target.is_below(m.revision)),

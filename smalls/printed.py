@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -17,10 +18,12 @@ if TYPE_CHECKING:
 def printed(emit: Emit, migration: str | None = None) -> Iterator[None]:
     """Within the block, log what is printed to stdout and stderr, a line each: a migration's, or the project's."""
     out, err = _Lines(emit, migration, "stdout"), _Lines(emit, migration, "stderr")
+    before = sys.stdout, sys.stderr
     try:
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            yield
+        sys.stdout, sys.stderr = out, err
+        yield
     finally:
+        sys.stdout, sys.stderr = before
         out.flush_rest()
         err.flush_rest()
 

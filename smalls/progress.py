@@ -11,7 +11,7 @@ from smalls import journal as entries
 from smalls.codec import decode, encode
 from smalls.errors import UnfinishedMigrationError
 from smalls.model import Direction
-from smalls.steps import BEGINNING, Start
+from smalls.steps import Start
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -52,13 +52,14 @@ class Progress:
     def start(self) -> Start:
         """Return where to go on; the beginning where no earlier run left it unfinished.
 
-        In doubt is the step at which a run ended without a word: the server may have done it all the same.
+        In doubt is the step at which a run ended without a word, was stopped, or lost its connection: the server
+        may have done it all the same.
         Raises UnfinishedMigrationError where the steps are no longer those that were begun.
         """
         story = self.journal.entries(self.key)
-        reached, doubt = self._last(story), self._doubt(story)
+        reached, doubt, begun = self._last(story), self._doubt(story), self._begun(story)
         if reached is None:
-            return Start(doubt=True) if doubt else BEGINNING
+            return Start(doubt=doubt, begun=begun)
         if reached.get("program") != self.program:
             raise UnfinishedMigrationError(
                 f"{self.key} was begun with other steps than it has now (its file, or one before it, was changed).",
@@ -68,17 +69,22 @@ class Progress:
                 ),
                 migration=self.key,
             )
-        return Start(int(reached["next"]), tuple(decode(reached.get("after", []))), doubt)
+        return Start(int(reached["next"]), tuple(decode(reached.get("after", []))), doubt, begun)
+
+    def _begun(self, story: Iterable[Entry]) -> bool:
+        """Tell whether a run has begun it."""
+        return any(event == _STARTED[self.direction] for event, _ in story)
 
     def _doubt(self, story: Iterable[Entry]) -> bool:
-        """Tell whether a run ended without a word since the last step that was noted."""
+        """Tell whether a run ended without a word, or in doubt of its last statement, since the last step noted."""
         running = doubt = False
-        for event, _ in story:
+        for event, detail in story:
             if event == _STARTED[self.direction]:
                 running, doubt = True, doubt or running
             elif event == _STEP[self.direction]:
                 doubt = False
-            elif event == _FAILED[self.direction]:
+            elif event in {_FAILED[self.direction], entries.WITHDRAWN}:
+                doubt = (doubt and event != entries.WITHDRAWN) or "doubt" in json.loads(detail or "{}")
                 running = False
             else:
                 running = doubt = False

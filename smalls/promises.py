@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from copy import copy
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
-from smalls.declarative import NotPlainError, as_operations, read_manager, read_state
+from smalls.declarative import NotPlainError, Plain, as_operations, read_manager, read_plain, read_state
 from smalls.errors import MigrationLoadError
 from smalls.manager import MigrationManager
 from smalls.migration import is_declarative, parse
@@ -32,6 +34,9 @@ def manager_of(migration: Migration, *, may_run: bool = True) -> MigrationManage
     """
     if _DECLARES[0] not in migration.source:
         return None
+    plain = plain_of(migration)
+    if plain:
+        return plain.manager
     tree = parse(migration.source, migration.path)
     if not is_declarative(tree):
         return None
@@ -41,6 +46,11 @@ def manager_of(migration: Migration, *, may_run: bool = True) -> MigrationManage
         if not may_run:
             raise
         return called(migration, "migrate", load(migration))
+
+
+def plain_of(migration: Migration) -> Plain | None:
+    """Return what a declarative file says where that takes little time to tell; None says nothing of it."""
+    return read_plain(migration.source, migration.path) if _DECLARES[0] in migration.source else None
 
 
 def can_be_undone(migration: Migration, manager: MigrationManager) -> bool:
@@ -91,6 +101,14 @@ class Promises:
     def schema(self) -> Schema:
         """The schema after all of the files."""
         return self.snapshot.schema
+
+    def along(self, migrations: Iterable[Migration]) -> Promises:
+        """Return what these of the files promise, in this order. Raises StateError where one does not fit."""
+        found = copy(self)
+        keys = takewhile(self.managers.__contains__, (migration.key for migration in migrations))
+        found.managers = {key: self.managers[key] for key in keys}
+        found.snapshot = SchemaSnapshot(found.managers.items())
+        return found
 
     def _add(self, migration: Migration) -> None:
         manager = manager_of(migration, may_run=self._may_run)

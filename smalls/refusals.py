@@ -13,7 +13,7 @@ from smalls.errors import (
     SmallsError,
     UnfinishedMigrationError,
 )
-from smalls.model import Direction, Edited, HistoryRow, OutOfOrder, Policies, Unfinished
+from smalls.model import Direction, Edited, HistoryRow, OnNewer, OutOfOrder, Policies, Unfinished
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -21,11 +21,14 @@ if TYPE_CHECKING:
     from smalls.assessment import Applied, Assessment
 
 
+_SHOWN = 3
+
+
 def refusals(assessment: Assessment, policies: Policies) -> list[SmallsError]:
     """Return what stands against going forward, gravest first (7, then 8, then 9); empty is a go."""
     found: list[SmallsError] = [unfinished_error(work) for work in assessment.unfinished]
     if assessment.applied and not assessment.has_files:
-        return [*found, _no_files_error(assessment)]
+        return [*found, no_files_error(assessment)]
     if assessment.missing:
         found.append(_missing_error(assessment.missing))
     if assessment.edited and policies.edited is Edited.REFUSE:
@@ -59,7 +62,7 @@ def unfinished_error(work: Unfinished) -> SmallsError:
     what = "" if forward else "The undoing of "
     finish = "mark-applied" if forward else "forget"
     return UnfinishedMigrationError(
-        f"{what}{work.key} {how} ({work.at} UTC).",
+        f"{what}{work.key} {how} ({work.at} UTC).{_seen(work)}",
         hint=(
             f"Look at the database, then: `smalls repair --retry {work.key}` (run it again) or "
             f"`smalls repair --{finish} {work.key}` (it is finished). `smalls repair` shows what is known."
@@ -69,7 +72,16 @@ def unfinished_error(work: Unfinished) -> SmallsError:
     )
 
 
-def _no_files_error(assessment: Assessment) -> SmallsError:
+def _seen(work: Unfinished) -> str:
+    """Return a sentence about each statement that was running when the run ended."""
+    statements = work.detail.get("statements")
+    running = [each for each in statements if each["outcome"] == "running"] if isinstance(statements, list) else []
+    shown = [f"{each['statement']} ({each['seen']})" for each in running[-_SHOWN:] if "seen" in each]
+    return f" When it ended, this was running: {'; '.join(shown)}." if shown else ""
+
+
+def no_files_error(assessment: Assessment) -> SmallsError:
+    """Return the error that tells of a history without one file."""
     return NoFilesError(
         f"The history has {len(assessment.applied)} applied migrations, and there is not one migration file."
     )
@@ -97,11 +109,16 @@ def _out_of_order_error(assessment: Assessment) -> SmallsError:
     )
 
 
+def _need(row: HistoryRow, policies: Policies) -> str:
+    if row.min_version is not None:
+        return f"needs {row.min_version}"
+    if policies.on_newer is OnNewer.REFUSE:
+        return "SMALLS_ON_NEWER is refuse"
+    return "needs a newer image; it did more than add things, and names no min_version"
+
+
 def _newer_error(assessment: Assessment, policies: Policies) -> SmallsError:
-    needs = [
-        f"{row.key} (needs {row.min_version or 'a newer image; it names no min_version'})"
-        for row in assessment.incompatible
-    ]
+    needs = [f"{row.key} ({_need(row, policies)})" for row in assessment.incompatible]
     own = policies.image_version or "not set (SMALLS_VERSION)"
     return NewerDatabaseError(
         f"The database is newer than this image can live with: {listed(needs)}; this image's version is {own}.",

@@ -63,14 +63,13 @@ def repair(run: Run, action: Action, key: str, consent: Callable[[str], None]) -
     """
     change = _change(run, run.look(locked=True), action, key)
     consent(f"{change.__doc__ or action.value} ({key})?")
-    with run.locked():
+    with run.locked() as held:
         change = _change(run, run.look(locked=True), action, key)
         run.prepare_tables()
-        with run.stop.shielded():
-            run.work.query("BEGIN")
+        with run.work.transaction():
+            held.check()
             change()
             run.journal.add(key, entries.REPAIRED, action=action.value)
-            run.work.query("COMMIT")
     run.log("migration.repaired", f"Repaired {key}: {action.value}.", migration=key, action=action.value)
     left = [error.message for error in refusals(run.look(locked=True), run.settings.policies)]
     return f"Settled {key}." + (f" Still to settle: {' '.join(left)}" if left else "")
@@ -99,7 +98,7 @@ def _is_unfinished(assessment: Assessment, key: str) -> Unfinished:
     raise _nothing(key, "failed or interrupted", [work.key for work in assessment.unfinished])
 
 
-def _retry(run: Run, assessment: Assessment, key: str) -> Callable[[], None]:  # noqa: ARG001
+def _retry(run: Run, assessment: Assessment, key: str) -> Callable[[], None]:  # noqa: ARG001 -- as the others that are called alike take it
     _is_unfinished(assessment, key)
 
     def retry() -> None:
@@ -155,8 +154,8 @@ def baseline(run: Run, number: str, app: str = "") -> str:
     planned = plan_baseline(assessment, run.target(number, assessment, app))
     if not planned:
         return "Nothing to do: all of it is recorded already."
-    with run.locked():
+    with run.locked() as held:
         assessment = run.look(locked=True)
         planned = plan_baseline(assessment, run.target(number, assessment, app))
-        record_unrun(run, planned, Kind.BASELINED)
+        record_unrun(run, held, planned, Kind.BASELINED)
     return f"Baselined {listed(migration.key for migration in planned)}."

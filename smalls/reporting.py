@@ -38,6 +38,7 @@ class Status:
     lines: tuple[Line, ...]
     problems: tuple[SmallsError, ...]
     pending: int
+    held: int
     applied: int
     environment: str
     database: str
@@ -49,6 +50,7 @@ class Status:
             "policy": self.environment,
             "applied": self.applied,
             "pending": self.pending,
+            "held": self.held,
             "migrations": [
                 {
                     name: getattr(line, name)
@@ -67,7 +69,8 @@ class Status:
             "  ".join(text.ljust(width) for text, width in zip(row, (*widths, 0), strict=True)).rstrip()
             for row in rows
         ]
-        summary = f"{self.applied} applied, {self.pending} pending on {self.database}"
+        held = f", {self.held} held" if self.held else ""
+        summary = f"{self.applied} applied, {self.pending} pending{held} on {self.database}"
         told = [
             f"{self.environment} would refuse ({int(error.exit_code)}, {error.code}): {error.message}\n"
             f"  What to do: {error.hint}"
@@ -83,12 +86,13 @@ def status(run: Run, settings: Settings, app: str = "") -> Status:
         assessment = of_app(assessment, run.apps.get(app).app_name)
     running = {work.key: work for work in run.journal.unfinished()}
     lines = [_applied_line(entry, assessment, running) for entry in assessment.applied]
-    waiting = {m.key: m for m in (*assessment.pending, *assessment.out_of_order)}.values()
+    waiting = {m.key: m for m in (*assessment.waiting, *assessment.out_of_order)}.values()
     lines += [_waiting_line(m, assessment, settings.policies, running) for m in waiting]
     return Status(
         lines=tuple(_with_equals(lines, assessment)),
         problems=tuple(refusals(assessment, settings.policies)),
         pending=len(assessment.pending),
+        held=len(assessment.held),
         applied=len(assessment.applied),
         environment=settings.environment.value,
         database=run.chosen.location.shown,
@@ -100,7 +104,8 @@ def of_app(assessment: Assessment, app: str) -> Assessment:
     return replace(
         assessment,
         applied=tuple(entry for entry in assessment.applied if entry.row.revision.app == app),
-        pending=tuple(m for m in assessment.pending if m.revision.app == app),
+        waiting=tuple(m for m in assessment.waiting if m.revision.app == app),
+        held=tuple(m for m in assessment.held if m.revision.app == app),
         out_of_order=tuple(m for m in assessment.out_of_order if m.revision.app == app),
         edited=tuple(entry for entry in assessment.edited if entry.row.revision.app == app),
         missing=tuple(row for row in assessment.missing if row.revision.app == app),
@@ -167,6 +172,8 @@ def _waiting_line(
         return Line(
             migration.key, work.state, work.at, "`smalls repair` tells more" if work.state == "failed" else None
         )
+    if migration in assessment.held:
+        return Line(migration.key, "held", None, "contract: `smalls migrate --phase contract`, after the rollout")
     if not late:
         return Line(migration.key, "pending")
     word = "ignored" if policies.out_of_order is OutOfOrder.IGNORE else "pending"

@@ -52,11 +52,12 @@ Attributes, all optional:
 transaction = False     # for statements that cannot run in one (CREATE INDEX CONCURRENTLY)
 reversible = False      # there is no way back
 min_version = "1.4.0"   # the oldest image that can live with the result
+phase = "contract"      # older code cannot live with it: run it after the rollout
 """
 
 {imports}
 
-{migrator}
+{migrator}{attributes}
 def migrate():
     """Migration code goes here"""
 
@@ -66,9 +67,9 @@ def rollback():
 '''
 
 
-def create(settings: Settings, description: str, folder: str | None = None) -> str:
-    """Write a new migration file and return its path; raises as `write_new` does."""
-    return write_new(Path(folder or settings.migrations), description, _text(settings, description))
+def create(settings: Settings, description: str, folder: str | None = None, attributes: str = "") -> str:
+    """Write a new migration file, with `attributes` above its functions, and return its path; see `write_new`."""
+    return write_new(Path(folder or settings.migrations), description, _text(settings, description, attributes))
 
 
 def write_new(folder: Path, description: str, text: str) -> str:
@@ -86,23 +87,29 @@ def write_new(folder: Path, description: str, text: str) -> str:
     except OSError as error:
         raise MigrationsFolderError(
             f"The folder {folder} cannot be written: {error.strerror}.",
-            hint="Run `create` where the project's files are yours to write; mount the folder if in a container.",
+            hint='Run `create` as the owner of that folder; in a container, with --user "$(id -u):0". '
+            "A folder that Docker made for a mount belongs to root: make it yourself before the first run.",
         ) from None
     return str(path)
 
 
-def _text(settings: Settings, description: str) -> str:
+def _text(settings: Settings, description: str, attributes: str) -> str:
     """Return the file's text; the migrator is chosen by the database when the file runs."""
+    attributes = f"{attributes}\n\n" if attributes else ""
     readable = description.encode(errors="replace").decode()  # bytes of the command line that are no text
     safe = " ".join(readable.split()).replace("\\", "\\\\").replace('"', "'")
     peewee = "from playhouse.migrate import migrate as pw_migrate\n"
     if not settings.model:
         imports = f"{peewee}\nfrom smalls import db, migrator  # the run's database"
-        return _TEMPLATE.format(description=safe, model="model", imports=imports, migrator="")
+        return _TEMPLATE.format(
+            description=safe, model="model", imports=imports, migrator="", attributes=attributes
+        )
     model, name = _import_of(settings)
     imports = f"from playhouse.migrate import SchemaMigrator\n{peewee}\nfrom {model} import {name}"
     migrator = f"migrator = SchemaMigrator.from_database({name})\n\n"
-    return _TEMPLATE.format(description=safe, model=model, imports=imports, migrator=migrator)
+    return _TEMPLATE.format(
+        description=safe, model=model, imports=imports, migrator=migrator, attributes=attributes
+    )
 
 
 def _import_of(settings: Settings) -> tuple[str, str]:

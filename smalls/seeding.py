@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -18,8 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from smalls.run import Run
+    from smalls.stop import Stop
 
-_GRACE = 5.0
+_LOOK_EVERY = 0.1
+_LAST_WORDS = 5.0
+_FAREWELL = 2.0
 # What would contradict the URL that the child is given.
 _REPLACED = ("SMALLS_DATABASE_URL_FILE", "DATABASE_URL_FILE")
 
@@ -60,20 +64,31 @@ def _run(run: Run, path: Path, token: str) -> int:
     for reader in readers:
         reader.start()
     try:
-        with run.stop.interruptible():
-            code = child.wait()
+        code = _wait(child, run.stop)
     except Stopped:
         _end(child)
         raise
     for reader in readers:
-        reader.join(_GRACE)
+        reader.join(_LAST_WORDS)
     return code
+
+
+def _wait(child: subprocess.Popen[bytes], stop: Stop) -> int:
+    """Return the child's exit code; a SIGTERM is passed on, and leaves it the grace to end well by itself."""
+    with stop.graceful(), stop.interruptible():
+        while stop.reason is None:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return child.wait(_LOOK_EVERY)
+        child.terminate()
+        if child.wait():
+            raise Stopped
+    return 0
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
     child.terminate()
     try:
-        child.wait(_GRACE)
+        child.wait(_FAREWELL)
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()

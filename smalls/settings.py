@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 from smalls.locating import Named, locate
-from smalls.specs import SPECS, LockKind, LogFormat, Spec
+from smalls.specs import SPECS, LockKind, LogFormat, Spec, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,20 +53,29 @@ class Settings:
     object: str
     migrations: str
     wait_timeout: float
+    create_database: bool
     lock_timeout: float
     lock: LockKind
+    lease_timeout: float
     ddl_lock_timeout: float
+    ddl_retries: int
+    transaction: Transaction
     statement_timeout: float | None
     run_timeout: float | None
+    shutdown_grace: float
     policies: Policies
     log_format: LogFormat
     log_level: str
+    track_images: bool
+    contract_after: float
     yes: bool
+    verify: bool
     lock_token: str | None = field(repr=False)
     values: Mapping[str, Value]
     doubts: tuple[Doubt, ...]
     secrets: frozenset[str] = field(repr=False)
     apps: tuple[str, ...] = ()
+    history_keys: tuple[bytes, ...] = field(default=(), repr=False)
 
     @property
     def image_version(self) -> str | None:
@@ -106,20 +115,29 @@ def load(flags: Flags, environ: Mapping[str, str]) -> Settings:
         object=read["object"],
         migrations=read["migrations"],
         wait_timeout=read["wait_timeout"],
+        create_database=read["create_database"],
         lock_timeout=read["lock_timeout"],
+        lease_timeout=read["lease_timeout"],
         lock=read["lock"],
         ddl_lock_timeout=read["ddl_lock_timeout"],
-        statement_timeout=read.get("statement_timeout"),
-        run_timeout=read.get("run_timeout"),
+        ddl_retries=read["ddl_retries"],
+        transaction=read["transaction"],
+        statement_timeout=read.get("statement_timeout") or None,
+        run_timeout=read.get("run_timeout") or None,
+        shutdown_grace=read["shutdown_grace"],
         log_format=read["log_format"],
         log_level=read["log_level"],
+        track_images=read["track_images"],
+        contract_after=read["contract_after"],
         yes=read["yes"],
+        verify=read["verify"],
         policies=_policies(read),
         lock_token=environ.get("SMALLS_LOCK_TOKEN") or None,
         values=values,
         doubts=(*doubts, *more),
         secrets=_secrets(values, location, environ),
         apps=read.get("apps", ()),
+        history_keys=tuple(key.encode() for key in read.get("history_key", ())),
     )
 
 
@@ -182,6 +200,8 @@ def _parse(spec: Spec, value: Value) -> Any:
 def _secrets(values: Mapping[str, Value], location: Location | None, environ: Mapping[str, str]) -> frozenset[str]:
     """Return every password that the settings hold, in use or not: all of them stand in the environment."""
     found = {values["db_password"].text} if "db_password" in values else set()
+    if "history_key" in values:
+        found |= set(values["history_key"].text.replace(",", "\n").split())
     configured = values["database_url"].text if "database_url" in values else ""
     for url in (configured, environ.get("DATABASE_URL", ""), location.url if location else ""):
         found |= secrets_in(url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import stat
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -12,9 +13,14 @@ from smalls.errors import MigrationLoadError, MigrationsFolderError, SmallsError
 from smalls.frames import user_place
 from smalls.migration import Migration
 from smalls.naming import looks_like_migration, revision_of_stem
+from smalls.staying import staying
+from smalls.urls import is_unicode
+from smalls.versions import version_key
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+_ENDLESS = frozenset({stat.S_IFIFO, stat.S_IFCHR, stat.S_IFSOCK})
 
 
 def find_migrations(folder: str, app: str = "") -> tuple[list[Migration], list[str]]:
@@ -44,7 +50,12 @@ def _python_files(folder: str) -> list[Path]:
 
 
 def _read(path: Path) -> bytes:
+    """Return what is in a file; never waits for a pipe, nor reads a device without end."""
+    if not is_unicode(path.name):
+        raise MigrationLoadError(f"The name of {path} is not UTF-8, so no history can hold it.", file=str(path))
     try:
+        if stat.S_IFMT(path.stat().st_mode) in _ENDLESS:
+            raise MigrationLoadError(f"{path} cannot be read: it is no file.", file=str(path))
         return path.read_bytes()
     except OSError as error:
         raise MigrationLoadError(f"{path} cannot be read: {error.strerror}.", file=str(path)) from None
@@ -54,15 +65,19 @@ def load(migration: Migration) -> ModuleType:
     """Run the file's top level and return it as a module, with `migrate` known to be callable.
 
     The module is named as upstream imported it (`migrations.0001_x`), so that relative imports work.
-    Raises MigrationLoadError, with the user's own file and line.
+    Raises MigrationLoadError, with the user's own file and line, and ConfigError for a min_version that is none.
     """
     traits = migration.traits
-    module = ModuleType(f"{Path(migration.path).parent.name}.{migration.revision.name}")
-    module.__file__ = str(Path(migration.path).absolute())
-    module.__package__ = Path(migration.path).parent.name
+    if traits.min_version:
+        version_key(traits.min_version, where=f"min_version of {migration.path}")
+    path = Path(migration.path)
+    package = path.parent.name
+    module = ModuleType(f"{package}.{migration.revision.name}")
+    module.__file__ = str(path.absolute())
+    module.__package__ = package
     sys.modules[module.__name__] = module
     try:
-        with contextlib.chdir(Path.cwd()):  # a file that goes elsewhere goes alone
+        with contextlib.chdir("."), staying():  # a file that goes elsewhere goes alone
             exec(compile(migration.source, migration.path, "exec", dont_inherit=True), module.__dict__)  # noqa: S102 -- what a migration is for
     except (Exception, SystemExit, KeyboardInterrupt) as error:
         raise _load_error(migration, error) from None
@@ -72,9 +87,17 @@ def load(migration: Migration) -> ModuleType:
     return module
 
 
+def _words(error: BaseException) -> str:
+    name = type(error).__name__
+    try:
+        return f"{name}: {error}"
+    except Exception:  # an exception of the user's whose own words fail
+        return name
+
+
 def _load_error(migration: Migration, error: BaseException) -> MigrationLoadError:
     file, line = user_place(error, migration.path)
-    words = error.message if isinstance(error, SmallsError) else f"{type(error).__name__}: {error}"
+    words = error.message if isinstance(error, SmallsError) else _words(error)
     return MigrationLoadError(
         f"{migration.path} cannot be loaded: {words}.",
         migration=migration.key,

@@ -17,6 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# Servers count these in milliseconds, in 32 bits; that is 23 days.
+_MOST_SECONDS = 2_000_000
+_SHORTEST_KEY = 16
+
+
 class LockKind(Enum):
     """Which lock keeps two runs apart."""
 
@@ -26,12 +31,20 @@ class LockKind(Enum):
     NONE = "none"
 
 
+class Transaction(Enum):
+    """What one transaction holds: each migration, or all that a run does."""
+
+    MIGRATION = "migration"
+    RUN = "run"
+
+
 class LogFormat(Enum):
     """How log events are written."""
 
     AUTO = "auto"
     JSON = "json"
     CONSOLE = "console"
+    GITHUB = "github"
 
 
 def _text(text: str) -> str:
@@ -53,9 +66,22 @@ def _seconds(text: str) -> float:
         number = float(text)
     except ValueError:
         number = -1.0
-    if not 0 <= number < float("inf"):
-        raise ValueError("a number of seconds, 0 or more")
+    if not 0 <= number <= _MOST_SECONDS:
+        raise ValueError(f"a number of seconds, 0 to {_MOST_SECONDS}")
     return number
+
+
+def _life(text: str) -> float:
+    number = _seconds(text)
+    if number < 1:
+        raise ValueError("a number of seconds, 1 or more")
+    return number
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdecimal()):
+        raise ValueError("a whole number, 0 or more")
+    return int(text)
 
 
 def _yes(text: str) -> bool:
@@ -73,6 +99,13 @@ def _level(text: str) -> str:
 
 def _paths(text: str) -> tuple[str, ...]:
     return tuple(text.replace(",", " ").split())
+
+
+def _keys(text: str) -> tuple[str, ...]:
+    keys = tuple(text.replace(",", "\n").split())
+    if not keys or any(len(key) < _SHORTEST_KEY for key in keys):
+        raise ValueError(f"keys of {_SHORTEST_KEY} characters or more, separated by commas or line ends")
+    return keys
 
 
 def _name(text: str) -> str:
@@ -124,17 +157,30 @@ SPECS: dict[str, Spec] = {
         Spec("migrations", _name, "migrations"),
         Spec("apps", _paths),
         Spec("wait_timeout", _seconds, "0", "60"),
+        Spec("create_database", _yes, "0"),
         Spec("lock_timeout", _seconds, "300"),
         Spec("lock", _one_of(LockKind), "auto"),
+        Spec("lease_timeout", _life, "30"),
         Spec("ddl_lock_timeout", _seconds, "5"),
+        Spec("ddl_retries", _count, "10"),
+        Spec("transaction", _one_of(Transaction), "migration"),
         Spec("statement_timeout", _seconds),
         Spec("run_timeout", _seconds),
+        Spec("shutdown_grace", _seconds, "5"),
         Spec("out_of_order", _one_of(OutOfOrder), "apply", "refuse"),
         Spec("edited", _one_of(Edited), "warn", "refuse"),
         Spec("on_newer", _one_of(OnNewer), "accept"),
         Spec("smalls_version", _version),
         Spec("log_format", _one_of(LogFormat), "auto"),
         Spec("log_level", _level, "info"),
+        Spec("termination_log", _text, "/dev/termination-log", in_config_file=False),
+        Spec("report", _text, in_config_file=False),
+        Spec("metrics_file", _text, in_config_file=False),
+        Spec("skip", _text, in_config_file=False),
+        Spec("history_key", _keys, secret=True, in_config_file=False),
+        Spec("track_images", _yes, "0"),
+        Spec("contract_after", _seconds, "0"),
         Spec("yes", _yes, "0"),
+        Spec("verify", _yes, "0"),
     )
 }

@@ -49,6 +49,20 @@ def canonical(found: list[Token]) -> str:
     return " ".join(t.text if t.kind == "string" else t.name.lower() for t in found)
 
 
+_NUMBERS = {"true": "1", "false": "0"}
+
+
+def with_numbers(sql: str) -> str:
+    """Return `sql` with TRUE and FALSE as 1 and 0, but in IS [NOT] TRUE: engines without booleans write them so."""
+    texts: list[str] = []
+    before = ""
+    for token in tokens(sql):
+        word = token.text.lower()
+        texts.append(_NUMBERS.get(word, token.text) if before not in ("is", "not") else token.text)
+        before = before if token.kind == "space" else word
+    return "".join(texts)
+
+
 # words of expressions that are no names unless quoted
 _TEXT = (
     "all and any as asc between both by case cast check collate column constraint default desc distinct else end"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import sqlite3
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import peewee
 
@@ -14,6 +14,7 @@ from smalls.compilers.base import Batches, Call, Compiled, Rebuild, Statement, S
 from smalls.errors import MigrationFailedError
 from smalls.historic import Models
 from smalls.operations import AddTable, RunPython
+from smalls.sending import Warn, run_doubtful, run_sql, say_nothing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -43,14 +44,22 @@ class Program:
         return all(getattr(step, "transactional", not isinstance(step, Batches)) for step in self.steps)
 
     @property
+    def holdable(self) -> bool:
+        """Whether a transaction can hold all of it, backfills in one piece."""
+        return all(getattr(step, "transactional", True) for step in self.steps)
+
+    @property
     def transactional(self) -> bool:
         """Whether all of it is to run in one transaction, unless the file says otherwise; else each step alone."""
         return self.wrappable and not self.apart
 
 
-def prepare(compiler: Compiler, operations: Iterable[Operation], before: Schema) -> Program:
+def prepare(
+    compiler: Compiler, operations: Iterable[Operation], before: Schema, *, together: bool = False
+) -> Program:
     """Compile a migration's operations, which may be its reverse, on the schema `before` them.
 
+    `together` asks for one transaction, also where steps that stand alone would hold nobody up.
     Raises UnsupportedError for what the engine cannot do, and StateError for what does not fit: before
     anything is run.
     """
@@ -61,10 +70,10 @@ def prepare(compiler: Compiler, operations: Iterable[Operation], before: Schema)
         if isinstance(operation, RunPython) and operation.forward:
             found.append(schema)
         schema = operation.apply(schema)
-    compiled = compile_all(compiler, listed, before)
+    compiled = compile_all(compiler, listed, before, together=together)
     steps = tuple(step for item in compiled for step in item.steps)
     calls = [number for number, step in enumerate(steps) if isinstance(step, Call)]
-    return Program(steps, dict(zip(calls, found, strict=True)), apart=stands_apart(compiled))
+    return Program(steps, dict(zip(calls, found, strict=True)), apart=stands_apart(compiled) and not together)
 
 
 def stands_apart(compiled: Iterable[Compiled]) -> bool:
@@ -76,6 +85,11 @@ def stands_apart(compiled: Iterable[Compiled]) -> bool:
         for item in items
         for step in item.steps
     )
+
+
+def clears(step: Step) -> bool:
+    """Tell whether the step only makes way for the next one, and is done again with it."""
+    return isinstance(step, Statement) and step.clears
 
 
 class Mark(Protocol):
@@ -92,12 +106,14 @@ class Mark(Protocol):
 class Start:
     """Where to begin: at the step `number`, a backfill after the row with the primary key `after`.
 
-    With `doubt`, that step may have taken effect: a run was killed before it could note it.
+    With `doubt`, that step may have taken effect: a run was killed before it could note it. `begun` is whether
+    any run has begun the migration before, so that what a failed step leaves behind may be its own.
     """
 
     number: int = 0
     after: tuple[Any, ...] = ()
     doubt: bool = False
+    begun: bool = False
 
 
 class _NoMark:
@@ -106,6 +122,14 @@ class _NoMark:
 
     def reached(self, number: int, key: tuple[Any, ...]) -> None:
         """Note nothing."""
+
+
+Again: TypeAlias = "Callable[[Callable[[bool], Any]], Any]"
+"""Runs a unit of work, perhaps again after it failed and left nothing; the unit is told whether it was tried."""
+
+
+def _once(unit: Callable[[bool], Any]) -> Any:
+    return unit(False)
 
 
 NO_MARK: Mark = _NoMark()
@@ -119,17 +143,24 @@ def execute(
     *,
     mark: Mark = NO_MARK,
     start: Start = BEGINNING,
+    warn: Warn = say_nothing,
+    again: Again = _once,
 ) -> None:
     """Run the steps on a connected Peewee database.
 
     Within a transaction that is open already, all run in it. Otherwise each statement stands alone, and where
     the engine's DDL is transactional it is one with its mark. `functions` are those that `run_python` names;
     each is called with the database and the models as of then. Raises what the database raises.
+    `warn` hears of statements that are done in a lesser way than planned. Each step that stands alone, each batch
+    of a backfill, is run by `again`; whoever opened a transaction tries that again as a whole.
     """
-    run = _Run(program, database, functions, mark, inside=database.in_transaction())
+    run = _Run(program, database, functions, mark, warn=warn, again=again, inside=database.in_transaction())
+    doubt = start.doubt
     for number in range(start.number, len(program.steps)):
-        first = number == start.number
-        run.step(number, start.after if first else (), doubt=first and start.doubt)
+        if clears(program.steps[number]) and not start.begun:
+            continue  # what is there is not ours
+        run.step(number, start.after if number == start.number else (), doubt=doubt)
+        doubt = doubt and clears(program.steps[number])
 
 
 @contextlib.contextmanager
@@ -172,25 +203,49 @@ class _Run:
         functions: Mapping[str, Callable[..., object]],
         mark: Mark,
         *,
+        warn: Warn,
+        again: Again,
         inside: bool,
     ) -> None:
         self.program, self.database, self.functions = program, database, functions
-        self.mark, self.inside = mark, inside
+        self.mark, self.warn, self.inside = mark, warn, inside
+        self.again = _once if inside else again
 
     def step(self, number: int, after: tuple[Any, ...], *, doubt: bool) -> None:
+        """Run a step; what it left when a lock made it fail is cleared before it is tried again."""
+
+        def unit(tried: bool) -> None:
+            if tried and number and clears(self.program.steps[number - 1]):
+                self._run(number - 1, (), doubt=False)
+            self._run(number, after, doubt=doubt)
+
+        step = self.program.steps[number]
+        commits_itself = isinstance(step, Call) and _is(self.database, "MySQLDatabase")
+        (_once if isinstance(step, Batches) or commits_itself else self.again)(unit)
+
+    def _run(self, number: int, after: tuple[Any, ...], *, doubt: bool) -> None:
         step = self.program.steps[number]
         with self._alone(step):
             match step:
                 case Statement():
-                    (run_doubtful if doubt else run_sql)(self.database, step)
+                    (run_doubtful if doubt else run_sql)(self.database, step, self.warn)
                 case Rebuild():
                     rebuild(self.database, step)
                 case Call():
                     self.functions[step.name](self.database, Models(self.program.models[number], self.database))
                 case Batches():
                     reached = self.mark.reached
-                    run_batches(self.database, step, after, lambda key: reached(number, key), alone=not self.inside)
-            self.mark.done(number)
+                    with _unbounded(self.database):
+                        run_batches(
+                            self.database,
+                            step,
+                            after,
+                            lambda key: reached(number, key),
+                            self.again,
+                            alone=not self.inside,
+                        )
+            if not clears(step):
+                self.mark.done(number)
 
     def _alone(self, step: Step) -> contextlib.AbstractContextManager[object]:
         """Return the transaction of a step that stands alone."""
@@ -206,6 +261,8 @@ class _Run:
 def _unbounded(database: Any) -> Iterator[None]:
     """Let PostgreSQL wait: building an index concurrently waits for every transaction that began before it.
 
+    A backfill waits for rows that others change, and holds nobody up meanwhile but in its own batch.
+
     After a failure nothing more is sent, so that the failed statement stays the last one; whoever runs the
     migration sets its bound anew anyway.
     """
@@ -213,65 +270,17 @@ def _unbounded(database: Any) -> Iterator[None]:
         yield
         return
     bound = database.execute_sql("SHOW lock_timeout").fetchone()[0]
+    if bound == "0":  # behind a pooler nothing is set: it would be set for somebody else's session
+        yield
+        return
     database.execute_sql("SET lock_timeout = 0")
     yield
     database.execute_sql(f"SET lock_timeout = '{bound}'")
 
 
-def run_sql(database: Any, statement: Statement) -> None:
-    """Run one statement, with the name in it that only the server knows, where there is one.
-
-    Peewee hands an empty tuple to the driver where there are no parameters, and drivers of %s then look for
-    their places all the same. Raises MigrationFailedError where there is nothing of the kind that is named.
-    """
-    sql = statement.sql
-    if statement.named_by:
-        row = database.execute_sql(_escaped(database, statement.named_by)).fetchone()
-        if row is None and statement.optional:
-            return
-        if row is None:
-            raise MigrationFailedError("The database has nothing of that kind any more.", statement=sql)
-        sql = sql.replace("{name}", str(row[0]))
-    database.execute_sql(sql if statement.params else _escaped(database, sql), statement.params)
-
-
-# "is there already" and "is not there any more": https://mariadb.com/kb/en/mariadb-error-code-reference/
-_DONE_CODES = frozenset({1050, 1051, 1060, 1061, 1068, 1091, 1146, 1176, 1826, 3821, 3822, 3940})
-_DONE_BY_RENAME = 1054
-
-
-def run_doubtful(database: Any, statement: Statement) -> None:
-    """Run a statement that may have taken effect already, where the server commits each by itself.
-
-    That it did is known by the query of the statement, or by the server's word that what it would make is there,
-    or what it would take away is not.
-    """
-    if statement.found_by and database.execute_sql(_escaped(database, statement.found_by)).fetchone():
-        return
-    try:
-        run_sql(database, statement)
-    except peewee.DatabaseError as error:
-        if not (_is(database, "MySQLDatabase") and _says_done(error, statement)):
-            raise
-    except MigrationFailedError:
-        if not statement.named_by:
-            raise
-
-
-def _says_done(error: BaseException, statement: Statement) -> bool:
-    code = error.args[0] if error.args else None
-    words = statement.sql.split(maxsplit=1)[:1]
-    renames = code == _DONE_BY_RENAME and " RENAME COLUMN " in statement.sql
-    return words in (["ALTER"], ["CREATE"], ["DROP"]) and (code in _DONE_CODES or renames)
-
-
 def _changes_rows(step: Step) -> bool:
     """Whether it is a statement that any engine can take back, so that it is one with its mark."""
     return isinstance(step, Statement) and step.sql.split(maxsplit=1)[:1] in (["UPDATE"], ["INSERT"], ["DELETE"])
-
-
-def _escaped(database: Any, sql: str) -> str:
-    return sql.replace("%", "%%") if database.param == "%s" else sql
 
 
 def rebuild(database: Any, step: Rebuild) -> None:
@@ -281,6 +290,7 @@ def rebuild(database: Any, step: Rebuild) -> None:
 
     Steps 3, 8 and 9 of https://www.sqlite.org/lang_altertable.html#otheralter. Foreign keys must be off.
     """
+    _require_columns(database, step.before)
     _provide_unhex(database)
     held = _dependents(database, step.before)
     for kind, name, _ in held:
@@ -290,6 +300,22 @@ def rebuild(database: Any, step: Rebuild) -> None:
         run_sql(database, statement)
     for _, _, sql in held:
         database.execute_sql(sql)
+
+
+def _require_columns(database: Any, table: Table) -> None:
+    """Raise MigrationFailedError where the live table has other columns than its rows would be copied from.
+
+    One that nobody knows would go with its rows, and of one that is not there SQLite would copy the name as a text.
+    """
+    rows = database.execute_sql("SELECT name FROM pragma_table_xinfo(?)", (table.name,)).fetchall()
+    live, known = {row[0].lower() for row in rows}, {name.lower() for name in table.column_names}
+    if live and live != known:
+        told = [f"{name} is missing" for name in sorted(known - live)]
+        told += [f"{name} is nobody's" for name in sorted(live - known)]
+        raise MigrationFailedError(
+            f"Table {table.key} cannot be made anew: somebody changed its columns by hand ({', '.join(told)}).",
+            hint="Make the table as the migrations have it (`smalls verify`), or tell of it in a migration.",
+        )
 
 
 def _dependents(database: Any, table: Table) -> list[tuple[str, str, str]]:

@@ -9,14 +9,18 @@ from smalls.autoerrors import DependentsError
 from smalls.errors import UsageError
 from smalls.model import Direction
 from smalls.planner import Undo, plan_backward
-from smalls.readying import readied, shown, without_resumable
+from smalls.readying import in_one, readied, require_transaction, shown, without_resumable
 from smalls.refusals import listed
 from smalls.source import load_all
+from smalls.specs import Transaction
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from smalls.assessment import Assessment
+    from smalls.lock import HeldLocks
+    from smalls.migration import Migration
+    from smalls.readying import Ready
     from smalls.run import Run
 
 
@@ -88,6 +92,7 @@ def rollback(run: Run, scope: Scope, consent: Callable[[str], None]) -> str:
     if not planned:
         return f"Nothing to roll back: nothing that can be undone is above {scope.number}."
     files = [undo.migration for undo in planned]
+    require_transaction(run, files)
     modules = load_all(files, run.stop.check)
     readied(run, files, modules, Direction.BACKWARD)
     consent(f"Roll back {', '.join(undo.row.key for undo in planned)}?")
@@ -99,11 +104,22 @@ def rollback(run: Run, scope: Scope, consent: Callable[[str], None]) -> str:
             modules |= load_all([undo.migration for undo in changed], run.stop.check)
         ready = readied(run, [undo.migration for undo in again], modules, Direction.BACKWARD)
         run.prepare_tables()
-        executor = run.executor(held)
-        for undo in again:
-            run.stop.check()
-            code, how = ready[undo.migration.key]()
-            executor.undo(undo.migration, code, **how)
-            run.counts.undone += 1
-            run.counts.pending = (run.counts.pending or 0) + 1
+        undo_all(run, held, [undo.migration for undo in again], ready)
     return f"Rolled back {run.counts.undone} migration{'' if run.counts.undone == 1 else 's'}."
+
+
+def undo_all(run: Run, held: HeldLocks, migrations: Sequence[Migration], ready: Mapping[str, Ready]) -> None:
+    """Undo migrations in the order given, while the locks are held."""
+    executor = run.executor(held)
+    try:
+        if run.settings.transaction is Transaction.RUN:
+            steps = in_one(executor, migrations, ready, Direction.BACKWARD)
+            executor.together(steps, run.count_undone)
+            return
+        for migration in migrations:
+            run.stop.check()
+            code, how = ready[migration.key]()
+            executor.undo(migration, code, **how)
+            run.count_undone(migration)
+    finally:
+        run.count_left()

@@ -15,6 +15,15 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from smalls.errors import ConfigError
 
 
+def is_unicode(text: str) -> bool:
+    """Tell whether a text from outside was UTF-8: what was not Python keeps in lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class Engine(Enum):
     """The families of databases that smalls speaks to."""
 
@@ -64,7 +73,7 @@ class Location:
 
     @property
     def url(self) -> str:
-        """The whole URL, secret included: for the environment of children only."""
+        """The whole URL, secret included, for the environment of children only; Peewee's `db_url` can read it."""
         if self.engine is Engine.SQLITE:
             path = self.name if self.name == MEMORY else quote(self.name)
             return _with_query(f"sqlite:///{path}", self.options)
@@ -75,7 +84,8 @@ class Location:
         if ":" in host and not host.startswith("["):
             host = f"[{host}]"
         port = f":{self.port}" if self.port else ""
-        whole = f"{self.scheme}://{user}{password}{at}{host}{port}/{quote(self.name, safe='')}"
+        scheme = "mysql" if self.scheme == "mariadb" else self.scheme  # which Peewee has no word for
+        whole = f"{scheme}://{user}{password}{at}{host}{port}/{quote(self.name, safe='')}"
         return _with_query(whole, self.options)
 
 
@@ -89,6 +99,8 @@ def parse_url(text: str, *, where: str) -> Location:
     Raises ConfigError, naming `where` the URL stands and never the URL itself, for an unknown scheme, a
     port that is no number, or a missing database name.
     """
+    if not is_unicode(text):
+        raise _bad(where, "it is not UTF-8 text")
     scheme, separator, rest = text.strip().partition("://")
     base, _, driver = scheme.lower().partition("+")
     if not separator or base not in _SCHEMES or (driver and driver not in _DRIVERS):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import configparser
 import difflib
+import errno
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smalls.errors import ConfigError
+from smalls.urls import is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -52,9 +54,11 @@ def read_variable(environ: Mapping[str, str], name: str, *, may_be_file: bool) -
     """Return a variable's value; empty counts as not set, and what Kubernetes injects is ignored.
 
     With `may_be_file`, `NAME_FILE` names a file that holds the value; its last line end is not part of it.
-    Raises ConfigError where both are set, or the file cannot be read.
+    Raises ConfigError where both are set, the file cannot be read, or the value is not UTF-8.
     """
     text = environ.get(name, "")
+    if not is_unicode(text):
+        raise ConfigError(f"{name} is not UTF-8 text.", hint="Set it again, in UTF-8.", setting=name)
     if text and is_service_link(name, text):
         text = ""
     path = environ.get(f"{name}_FILE", "") if may_be_file else ""
@@ -65,8 +69,15 @@ def read_variable(environ: Mapping[str, str], name: str, *, may_be_file: bool) -
     return Value(text, name) if text else None
 
 
+def _refuse_pipe(path: str) -> None:
+    """Raise OSError for a named pipe, which might never say anything; a shell's `<(command)` is none."""
+    if Path(path).is_fifo() and not path.startswith(("/dev/", "/proc/")):
+        raise OSError(errno.EINVAL, "it is a named pipe")
+
+
 def _read_secret(path: str, name: str) -> str:
     try:
+        _refuse_pipe(path)
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
@@ -85,6 +96,7 @@ def read_config_file(path: str, environment: str | None, *, required: bool) -> d
     """
     parser = configparser.ConfigParser(interpolation=None)
     try:
+        _refuse_pipe(path)
         text = Path(path).read_text(encoding="utf-8-sig")
         parser.read_string(text, source=path)
     except FileNotFoundError:

@@ -1,5 +1,6 @@
 """Fixtures for all tests: databases of every engine, projects, and runs of the command."""
 
+import compileall
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -9,6 +10,7 @@ from typing import NoReturn, TypeVar
 
 import pytest
 
+import smalls
 from tests import servers
 from tests.databases import Database, fresh_database
 from tests.running import Project, start_smalls
@@ -31,6 +33,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", f"{kind}: needs a server of the {kind} family")
     config.addinivalue_line("markers", "image: builds and runs the image; needs Docker")
     if not _is_worker(config):
+        # The many runs write no byte-code (see clean_environment); without it each would compile smalls anew.
+        compileall.compile_dir(Path(smalls.__file__).parent, quiet=2)
         servers.begin_run()
 
 
@@ -115,6 +119,12 @@ def tls_postgres(tmp_path_factory: pytest.TempPathFactory) -> TlsPostgres:
 def pgbouncer() -> Server:
     """Give PgBouncer in transaction mode before the postgres15 server; use `.url(database.name)`."""
     return obtain("pgbouncer", lambda: servers.start_pgbouncer(servers.server("postgres15")))
+
+
+@pytest.fixture(scope="session")
+def session_pgbouncer() -> Server:
+    """Give PgBouncer in session mode before the postgres15 server."""
+    return obtain("pgbouncer", lambda: servers.start_pgbouncer(servers.server("postgres15"), "session"))
 
 
 # ---- projects and runs

@@ -13,7 +13,7 @@ from textwrap import dedent, indent
 from typing import Any
 
 SMALLS = (sys.executable, "-m", "smalls")
-LEAKS = ("SMALLS_", "DATABASE_URL", "PG", "MYSQL_", "PYTHON", "GITHUB_", "CI")
+LEAKS = ("SMALLS_", "DATABASE_URL", "PG", "MYSQL_", "PYTHON", "GITHUB_", "CI", "OTEL_", "TRACE")
 
 
 @dataclass(frozen=True)

@@ -140,11 +140,11 @@ def _from_address(engine: str, address: str) -> Server:
 
 def _start(engine: str) -> Server:
     starters: dict[str, tuple[Callable[[str], Server | None], ...]] = {
-        "postgres15": (_postgres_binaries, _container),
-        "postgres17": (_container,),
-        "mariadb10": (_mariadb_binaries, _container),
-        "mariadb11": (_container,),
-        "mysql9": (_container,),
+        "postgres15": (_postgres_binaries, start_container),
+        "postgres17": (start_container,),
+        "mariadb10": (_mariadb_binaries, start_container),
+        "mariadb11": (start_container,),
+        "mysql9": (start_container,),
     }
     for starter in starters[engine]:
         if found := starter(engine):
@@ -174,7 +174,9 @@ def await_server(found: Server) -> None:
 
 def begin_run() -> None:
     """Make the folder that the workers of this test run share."""
-    folder = Path(tempfile.mkdtemp(prefix="smalls-"))
+    # The folder's name is in names of images and containers, which allow no "-_".
+    folder = Path(tempfile.gettempdir(), f"smalls-{secrets.token_hex(4)}")
+    folder.mkdir(mode=0o700)
     folder.chmod(0o711)  # the servers run as users of their own
     os.environ[RUN_DIR] = str(folder)
     os.environ[OWNER_PID] = str(os.getpid())
@@ -255,8 +257,10 @@ def postgres_binaries(version: str = "15") -> Path | None:
     return Path(found[0]).parent if found else None
 
 
-def start_postgres(engine: str, binaries: Path, folder: Path, *options: str, hba: str = "") -> Server:
-    """Make a private PostgreSQL cluster in a folder and start it on a free port of loopback."""
+def start_postgres(
+    engine: str, binaries: Path, folder: Path, *options: str, hba: str = "", standby: bool = False
+) -> Server:
+    """Make a private PostgreSQL cluster in a folder and start it, also as a standby, on a free port of loopback."""
     owned_folder(folder, "postgres")
     password = secrets.token_hex(8)
     (folder / "password").write_text(password)
@@ -265,6 +269,8 @@ def start_postgres(engine: str, binaries: Path, folder: Path, *options: str, hba
     _run_as("postgres", [*init, "-E", "UTF8", "--no-sync", "--pwfile", folder / "password"])
     if hba:
         (data / "pg_hba.conf").write_text(hba)
+    if standby:
+        (data / "standby.signal").touch()
     port = free_port()
     settings = [f"port={port}", f"unix_socket_directories={folder}", *THROW_AWAY, *options]
     command = [binaries / "postgres", "-D", data, *(f"--{setting}" for setting in settings)]
@@ -273,14 +279,19 @@ def start_postgres(engine: str, binaries: Path, folder: Path, *options: str, hba
 
 
 def _mariadb_binaries(engine: str) -> Server | None:
+    return start_mariadb(engine, run_folder() / engine)
+
+
+def start_mariadb(engine: str, folder: Path, *more: str) -> Server | None:
+    """Make a private MariaDB 10 in a folder and start it on a free port; None where its programs are missing."""
     program, installer = find_program("mariadbd"), find_program("mariadb-install-db")
     if not program or not installer or " 10." not in subprocess.check_output([program, "--version"], text=True):
         return None
-    folder = run_folder() / engine
+    data, sock, setup, scratch = folder / "data", folder / "sock", folder / "setup.sql", folder / "tmp"
     owned_folder(folder, "mysql")
+    owned_folder(scratch, "mysql")  # in one that servers share, each removes the others' files when it starts
     password, port = secrets.token_hex(8), free_port()
-    data, sock, setup = folder / "data", folder / "sock", folder / "setup.sql"
-    options = ["--no-defaults", f"--datadir={data}"]
+    options = ["--no-defaults", f"--datadir={data}", f"--tmpdir={scratch}"]
     install = [installer, *options, "--auth-root-authentication-method=normal"]
     _run_as("mysql", [*install, "--skip-test-db"])
     setup.write_text(
@@ -291,7 +302,7 @@ def _mariadb_binaries(engine: str) -> Server | None:
         "GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;\n"
     )
     options += [f"--port={port}", "--bind-address=127.0.0.1", f"--socket={sock}", f"--init-file={setup}"]
-    command = [program, *options, "--innodb-flush-log-at-trx-commit=0", "--innodb-use-native-aio=0"]
+    command = [program, *options, *more, "--innodb-flush-log-at-trx-commit=0", "--innodb-use-native-aio=0"]
     pid = _detach(command, user="mysql", log=folder / "log", cwd=folder)
     return Server(engine, port, "root", password, socket=str(sock), pid=pid)
 
@@ -341,8 +352,8 @@ def _detach(command: list, *, user: str | None = None, log: Path | None = None, 
     return process.pid
 
 
-def start_pgbouncer(upstream: Server) -> Server:
-    """Start PgBouncer in transaction mode before a PostgreSQL server."""
+def start_pgbouncer(upstream: Server, mode: str = "transaction") -> Server:
+    """Start PgBouncer before a PostgreSQL server, in transaction mode unless said otherwise."""
     program = find_program("pgbouncer")
     if not program:
         raise UnavailableError("pgbouncer is not installed")
@@ -353,7 +364,7 @@ def start_pgbouncer(upstream: Server) -> Server:
     (folder / "pgbouncer.ini").write_text(
         f"[databases]\n* = host={upstream.host} port={upstream.port}\n"
         f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        f"auth_type = plain\nauth_file = {folder}/users\npool_mode = transaction\n"
+        f"auth_type = plain\nauth_file = {folder}/users\npool_mode = {mode}\n"
         "max_client_conn = 200\ndefault_pool_size = 20\n"
         "ignore_startup_parameters = extra_float_digits\n"
     )
@@ -396,14 +407,15 @@ DATA = {"postgres": ["/var/lib/postgresql/data"]}  # kept in memory
 MYSQL_DATA = ["/var/lib/mysql", "/var/lib/mysql-data"]
 
 
-def _container(engine: str) -> Server | None:
+def start_container(engine: str, suffix: str = "") -> Server | None:
+    """Start the engine's image on a free port of loopback; None where the image is missing."""
     image = IMAGES[engine]
     if not have_image(image):
         return None
     kind, _, _ = image.partition(":")
     password, port = secrets.token_hex(8), free_port()
     variable = "POSTGRES_PASSWORD" if kind == "postgres" else f"{kind.upper()}_ROOT_PASSWORD"
-    name = f"{run_folder().name}-{engine}"
+    name = f"{run_folder().name}-{engine}{suffix}"
     memory = [f"--tmpfs={folder}" for folder in DATA.get(kind, MYSQL_DATA)]
     ports = ["-c", f"port={port}"] if kind == "postgres" else [f"--port={port}"]
     how = ["--detach", "--rm", "--network=host", f"--name={name}", f"--env={variable}", *memory]

@@ -1,6 +1,7 @@
 """The tools that smalls is measured beside, one file each."""
 
 from benchmarks.peers.alembic import Alembic
+from benchmarks.peers.alone import Alone
 from benchmarks.peers.base import Peer, Scenario
 from benchmarks.peers.client import Client
 from benchmarks.peers.dbmate import Dbmate
@@ -14,6 +15,7 @@ __all__ = ["PEERS", "Peer", "Scenario"]
 
 PEERS: tuple[Peer, ...] = (
     Client(),
+    Alone(),
     Dbmate(),
     Smalls(),
     PeeweeMigrate(),

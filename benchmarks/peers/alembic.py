@@ -66,12 +66,12 @@ class Alembic(PythonPeer):
             )
             write(folder, f"migrations/versions/{schema.stem(number)}.py", text)
 
-    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002
+    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002 -- as the others that are called alike take it
         """Return `alembic upgrade head`."""
         _, _, rest = database.url.partition("://")
         url = f"{_DRIVERS[database.family]}://{rest}"
         return Command((self.programs / "alembic", "upgrade", "head"), folder, {"DATABASE_URL": url})
 
-    def recorded(self, database: Database) -> str:  # noqa: ARG002
+    def recorded(self, database: Database) -> str:  # noqa: ARG002 -- as the others that are called alike take it
         """Give the one revision that Alembic keeps, which is a number here."""
         return "SELECT version_num FROM alembic_version"

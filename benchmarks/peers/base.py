@@ -49,7 +49,7 @@ class PythonPeer:
     def install(self) -> str:
         """Install the package and the drivers, and return its version. Raises LeftOutError."""
         self.programs = python_environment(self.name, self.package)
-        return installed_version(self.programs, self.package)
+        return installed_version(self.programs, self.package.partition("[")[0])
 
 
 def installed_version(programs: Path, package: str) -> str:

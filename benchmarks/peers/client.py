@@ -37,7 +37,7 @@ class Client:
         make = {"sqlite": _sqlite3, "postgres": _psql, "mysql": _mariadb}[database.family]
         return make(folder, database, _FILES[scenario])
 
-    def recorded(self, database: Database) -> str:  # noqa: ARG002
+    def recorded(self, database: Database) -> str:  # noqa: ARG002 -- as the others that are called alike take it
         """Count the rows of the history table."""
         return "SELECT count(*) FROM client_history"
 

@@ -38,11 +38,11 @@ class Dbmate:
             text = FILE.format(create=schema.create(number), drop=schema.drop(number))
             write(folder, f"db/migrations/{schema.stem(number)}.sql", text)
 
-    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002
+    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002 -- as the others that are called alike take it
         """Return `dbmate migrate`, without the dump of the schema that would follow."""
         url = f"{database.url}?sslmode=disable" if database.family == "postgres" else database.url
         return Command((self.program, "--no-dump-schema", "migrate"), folder, {"DATABASE_URL": url})
 
-    def recorded(self, database: Database) -> str:  # noqa: ARG002
+    def recorded(self, database: Database) -> str:  # noqa: ARG002 -- as the others that are called alike take it
         """Count the rows of the history table."""
         return "SELECT count(*) FROM schema_migrations"

@@ -89,11 +89,11 @@ class Django(PythonPeer):
             models.append(MODEL.format(**how))
         write(folder, "bench/models.py", "".join(models))
 
-    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002
+    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002 -- as the others that are called alike take it
         """Return `python manage.py migrate`."""
         words = (self.programs / "python", "manage.py", "migrate", "--no-input")
         return Command(words, folder, {"DATABASE_URL": database.url})
 
-    def recorded(self, database: Database) -> str:  # noqa: ARG002
+    def recorded(self, database: Database) -> str:  # noqa: ARG002 -- as the others that are called alike take it
         """Count the rows of the history table that are the app's."""
         return "SELECT count(*) FROM django_migrations WHERE app = 'bench'"

@@ -31,10 +31,10 @@ class PeeweeMigrate(PythonPeer):
             text = FILE.format(title=name, create=schema.create(number), drop=schema.drop(number))
             write(folder, f"migrations/{name}.py", text)
 
-    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002
+    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002 -- as the others that are called alike take it
         """Return `pw_migrate migrate`."""
         return Command((self.programs / "pw_migrate", "migrate", "--database", database.url), folder)
 
-    def recorded(self, database: Database) -> str:  # noqa: ARG002
+    def recorded(self, database: Database) -> str:  # noqa: ARG002 -- as the others that are called alike take it
         """Count the rows of the history table."""
         return "SELECT count(*) FROM migratehistory"

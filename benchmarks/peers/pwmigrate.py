@@ -38,10 +38,10 @@ class Pwmigrate(PythonPeer):
             text = FILE.format(title=name, create=schema.create(number), drop=schema.drop(number))
             write(folder, f"migrations/{name}.py", text)
 
-    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002
+    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002 -- as the others that are called alike take it
         """Return `pwmigrate project.db up`."""
         return Command((self.programs / "pwmigrate", "project.db", "up"), folder, {"DATABASE_URL": database.url})
 
-    def recorded(self, database: Database) -> str:  # noqa: ARG002
+    def recorded(self, database: Database) -> str:  # noqa: ARG002 -- as the others that are called alike take it
         """Count the rows of the history table."""
         return "SELECT count(*) FROM schema_migration"

@@ -41,11 +41,11 @@ class Smalls(PythonPeer):
             text = FILE.format(title=name, create=schema.create(number), drop=schema.drop(number))
             write(folder, f"migrations/{name}.py", text)
 
-    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002
+    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002 -- as the others that are called alike take it
         """Return `smalls migrate`."""
         variables = {"SMALLS_DATABASE_URL": database.url, "SMALLS_ENV": "PROD"}
         return Command((self.programs / "smalls", "migrate"), folder, variables)
 
-    def recorded(self, database: Database) -> str:  # noqa: ARG002
+    def recorded(self, database: Database) -> str:  # noqa: ARG002 -- as the others that are called alike take it
         """Count the rows of the history table."""
         return "SELECT count(*) FROM migration_history"

@@ -34,11 +34,11 @@ class Yoyo(PythonPeer):
             )
             write(folder, f"migrations/{name}.py", text)
 
-    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002
+    def command(self, folder: Path, database: Database, scenario: Scenario) -> Command:  # noqa: ARG002 -- as the others that are called alike take it
         """Return `yoyo apply`."""
         words = ("apply", "--batch", "--no-config-file", "--database", database.url, "migrations")
         return Command((self.programs / "yoyo", *words), folder)
 
-    def recorded(self, database: Database) -> str:  # noqa: ARG002
+    def recorded(self, database: Database) -> str:  # noqa: ARG002 -- as the others that are called alike take it
         """Count the rows of the history table."""
         return "SELECT count(*) FROM _yoyo_migration"

@@ -1,4 +1,4 @@
-"""A small application: it trusts that smalls has brought its table, and serves what is in it."""  # noqa: INP001
+"""A small application: it trusts that smalls has brought its table, and serves what is in it."""  # noqa: INP001 -- a script, in no package
 
 import json
 import os
@@ -47,7 +47,7 @@ def main() -> None:
     """Say what is there, then serve it. Without the table this fails at once."""
     with db.connection_context():
         columns = ", ".join(column.name for column in db.get_columns("users"))
-        print(f"app: users({columns}), {User.select().count()} rows", flush=True)  # noqa: T201
+        print(f"app: users({columns}), {User.select().count()} rows", flush=True)  # noqa: T201 -- its output is for people
     ThreadingHTTPServer(("", 8000), Users).serve_forever()
 
 

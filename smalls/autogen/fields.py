@@ -141,9 +141,10 @@ def _type(word: str, modifiers: tuple[Any, ...], words: Words) -> Type:
     if kind and not words.retypes(word):
         sizes = _SIZED.get(kind, ())
         if not modifiers and kind != "decimal":
-            return Type(kind)
+            return types.of(kind)
         if len(modifiers) == len(sizes) and all(type(size) is int for size in modifiers):
-            return Type(kind, dict(zip(sizes, modifiers, strict=True)))  # type: ignore[arg-type]  # made Attrs there
+            found: Type = getattr(types, kind)(*modifiers)
+            return found
     if word in _UNSIGNED and words.family == "mysql" and not modifiers:
         return types.of(_UNSIGNED[word], unsigned=True)
     known = words.context().state.field_types or {}

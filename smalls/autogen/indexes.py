@@ -25,17 +25,26 @@ _CREATE = re.compile(
 def indexes_of(model: Any, words: Words) -> list[Index]:
     """Return the model's indexes, in Peewee's order; one for a field that is both `index` and `unique`.
 
-    Raises `ModelError` for one without a name, which could never be found again.
+    One that the model says twice, of a field and in Meta, is one. Raises `ModelError` for one without a name, which
+    could never be found again, and for two that differ under one name, of which Peewee would make the first only.
     """
-    return [_index(node, model, words) for node in model._meta.fields_to_index()]
+    found: dict[str, Index] = {}
+    for node in model._meta.fields_to_index():
+        index = _index(node, model, words)
+        if found.setdefault(index.name, index) != index:
+            raise ModelError(
+                f"{model.__name__}: two indexes that differ have the name {index.name}.",
+                hint="Take one of them away (index= or unique= of a field, Meta.indexes), or name one otherwise.",
+            )
+    return list(found.values())
 
 
 def _index(node: Any, model: Any, words: Words) -> Index:
     where = f"{model.__name__}.Meta.indexes"
     if not isinstance(node, peewee.Index):
-        return _whole(words.text(node, where), where)
+        return _whole(words.statement(node, where), where)
     if not _is_own(node, model):
-        return _whole(words.text(node.safe(False), where), where)
+        return _whole(words.statement(node.safe(False), where), where)
     held = vars(node)
     return Index(
         held["_name"],

@@ -70,7 +70,7 @@ def table_of(model: type[Model], words: Words) -> Table:
         columns,
         primary_key=() if virtual else (_primary_key(meta) or key),
         indexes=indexes_of(model, words) if not virtual else (),
-        constraints=[*constraints, *own] if not virtual else (),
+        constraints=dict.fromkeys([*constraints, *own]) if not virtual else (),  # what is said twice is one
         options=_options(model, words),
         schema=meta.schema or "",
         python=_python(model),

@@ -1,4 +1,8 @@
-"""Peewee's nodes as the SQL text that `create_tables` would send, with values written into it."""
+"""Peewee's nodes as the SQL text that `create_tables` would send, with values written into it.
+
+Names are in double quotes and booleans are words, whatever the database, so that a state is the same wherever it
+is made; compilers put them in their engine's words.
+"""
 
 from __future__ import annotations
 
@@ -30,11 +34,15 @@ class Words:
         self._doubled = self.database is not None and self.database.param == "%s"
         self._retyped = _retyped(self.database)
 
-    def context(self) -> Any:
-        """Return a fresh context, as Peewee's schema manager has it."""
-        if self.database is None:
-            return Context(scope=SCOPE_VALUES, param=_MARK)
-        return self.database.get_sql_context(scope=SCOPE_VALUES, param=_MARK)
+    def context(self, **options: Any) -> Any:
+        """Return a fresh context, as Peewee's schema manager has it but for the quotes of names."""
+        options = {"scope": SCOPE_VALUES, "param": _MARK, "quote": '""', **options}
+        return Context(**options) if self.database is None else self.database.get_sql_context(**options)
+
+    def statement(self, node: Any, where: str) -> str:
+        """Return the text of `node` in the very words of the database: a whole statement stays as it is."""
+        own = {} if self.database is None else {"quote": self.database.quote}
+        return self._finished(self.context(**own).sql(node), where)
 
     def retypes(self, field_type: str) -> bool:
         """Whether this very database was told to have another type for such fields than its engine has."""
@@ -68,7 +76,7 @@ class Words:
         if value is None:
             return "NULL"
         if isinstance(value, bool):
-            return str(value).lower() if self.family == "postgres" else str(int(value))
+            return str(value).lower()
         if isinstance(value, int | float | decimal.Decimal):
             return str(value)
         if isinstance(value, Enum):

@@ -24,4 +24,4 @@ def command(flags: Flags, *, yes: bool) -> int:
     def body(run: Run) -> str:
         return run_script(run, "initdb.py", consent(run, yes=yes))
 
-    return execute(flags, "init", body)
+    return execute(flags, "init", body, skippable=True)

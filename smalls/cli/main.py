@@ -9,8 +9,9 @@ from typing import Any
 
 import click
 
-from smalls.errors import Exit, UsageError
+from smalls.errors import Exit, SmallsError, UsageError
 from smalls.settings import Flags
+from smalls.specs import LogFormat
 from smalls.version import __version__
 
 # Command → help line. The first six are as upstream prints them.
@@ -26,14 +27,32 @@ COMMANDS = {
     "wait": "Wait until the database answers",
     "baseline": "Record migrations as applied that the database already has",
     "repair": "Settle a failed, edited or missing migration",
+    "renumber": "Give files of equal or late numbers new ones",
+    "history": "Who applied what, when, from which image, and whether it can be undone from here",
+    "undo": "Undo what a newer image applied, from what is kept of it",
+    "magic": "Bring the database to this image's version, forward or back",
+    "verify": "Hold the live schema against what the migrations promise",
     "config": "Show the effective settings and where they come from",
 }
+
+_SETTINGS = {
+    "SMALLS_DATABASE_URL": "The database: postgresql://user:password@host:5432/name, mysql://..., sqlite:///file. "
+    "SMALLS_DATABASE_URL_FILE names a file that holds it.",
+    "SMALLS_ENV": "DEV or PROD; the image says PROD, which waits for the database and refuses edited files.",
+    "SMALLS_MODEL": "The module with the models and their database, where migrations import it.",
+}
+_EXAMPLES = (
+    'smalls create "add users"',
+    "smalls migrate --plan",
+    "smalls migrate",
+    'docker run --rm -e SMALLS_DATABASE_URL -v "$PWD/migrations:/app/migrations" smalls migrate',
+)
 
 
 class Commands(click.Group):
     """A group that knows its commands' names and imports one only when it is called."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- as the others that are called alike take it
         """Return the names, in the order of the table."""
         return list(COMMANDS)
 
@@ -47,7 +66,15 @@ class Commands(click.Group):
         command: click.Command = module.command
         return command
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as the others that are called alike take it
+        """Write what to set first, and examples as they are typed."""
+        with formatter.section("Set first"):
+            formatter.write_dl(list(_SETTINGS.items()))
+        with formatter.section("Examples"):
+            for line in _EXAMPLES:
+                formatter.write(f"  {line}\n")
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 -- as the others that are called alike take it
         """Write the table, without importing a single command."""
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
@@ -57,7 +84,9 @@ class Commands(click.Group):
 @click.option("--config", metavar="FILE", help="The config file (SMALLS_CONFIG; default config.ini).")
 @click.option("--database-url", metavar="URL", help="The database, without a password (SMALLS_DATABASE_URL).")
 @click.option(
-    "--log-format", type=click.Choice(["auto", "json", "console"]), help="How to log (SMALLS_LOG_FORMAT)."
+    "--log-format",
+    type=click.Choice([form.value for form in LogFormat]),
+    help="How to log (SMALLS_LOG_FORMAT).",
 )
 @click.option(
     "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), help="What to log (SMALLS_LOG_LEVEL)."
@@ -79,8 +108,9 @@ def main(arguments: list[str] | None = None) -> int:
         code = cli.main(arguments, prog_name="smalls", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except click.exceptions.NoArgsIsHelpError as error:
+        # The page for a person; the code for a scheduler, which must not take "nothing was asked" for "done".
         click.echo(error.format_message())
-        return 0
+        return _usage(click.UsageError("No command was given, so nothing was done.", error.ctx))
     except click.ClickException as error:
         return _usage(error)
     except (click.Abort, KeyboardInterrupt):
@@ -89,18 +119,26 @@ def main(arguments: list[str] | None = None) -> int:
         # Whoever read our output is gone; what is left of it goes nowhere instead of into a traceback.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        from smalls.cli.output import unwritten
+
+        return _refused("help", unwritten(error), Flags())
 
 
 def _usage(error: click.ClickException) -> int:
-    from smalls.cli.edge import execute
-
     hint = None
     if isinstance(error, click.UsageError) and error.ctx:
         hint = f"See `{error.ctx.command_path} --help`."
 
-    def body(_run: Any) -> str:
-        raise UsageError(error.format_message(), hint=hint)
-
     context = getattr(error, "ctx", None)
     flags = context.find_root().obj if context else None
-    return execute(flags or Flags(), "usage", body)
+    return _refused("usage", UsageError(error.format_message(), hint=hint), flags or Flags())
+
+
+def _refused(command: str, error: SmallsError, flags: Flags) -> int:
+    from smalls.cli.edge import execute
+
+    def body(_run: Any) -> str:
+        raise error
+
+    return execute(flags, command, body)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
+
+from smalls.errors import ConfigError
+from smalls.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,14 +25,27 @@ def show_json(run: Run, result: Any) -> None:
 
 def show_lines(run: Run, text: str) -> None:
     """Print lines, without any secret."""
-    _show(run.log.redactor.text(text))
+    _show(visible(run.log.redactor.text(text)))
 
 
 def _show(text: str) -> None:
     # sys.stdout is the project's while a command runs: what it prints goes into the log.
     # Whoever closes the pipe (`smalls status | head -1`) has read enough, which is no failure of the run.
-    with contextlib.suppress(BrokenPipeError):
+    try:
         click.echo(text, file=sys.__stdout__)
+    except BrokenPipeError:
+        return
+    except OSError as error:
+        raise unwritten(error) from None
+
+
+def unwritten(error: OSError) -> ConfigError:
+    """Return what is wrong where stdout cannot be written, which was asked for a result; it goes nowhere then."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return ConfigError(
+        f"The result could not be written to stdout: {error.strerror}.",
+        hint="Look at where stdout leads, and at the disk's room there.",
+    )
 
 
 def log_planned(run: Run, planned: Iterable[dict[str, Any]], direction: str) -> None:

@@ -39,4 +39,4 @@ def command(flags: Flags, number: str, app: str, *, plan: bool, yes: bool, with_
         show_json(run, {"plan": planned})
         return f"{len(planned)} to undo; nothing was changed."
 
-    return execute(flags, "rollback", body)
+    return execute(flags, "rollback", body, skippable=not plan)

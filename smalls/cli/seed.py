@@ -24,4 +24,4 @@ def command(flags: Flags, *, yes: bool) -> int:
     def body(run: Run) -> str:
         return run_script(run, "seed.py", consent(run, yes=yes))
 
-    return execute(flags, "seed", body)
+    return execute(flags, "seed", body, skippable=True)

@@ -18,4 +18,4 @@ if TYPE_CHECKING:
 @click.pass_obj
 def command(flags: Flags, *, migrated: bool) -> int:
     """Wait until the database answers, at most SMALLS_WAIT_TIMEOUT seconds."""
-    return execute(flags, "wait", lambda run: wait(run, migrated=migrated))
+    return execute(flags, "wait", lambda run: wait(run, migrated=migrated), skippable=migrated)

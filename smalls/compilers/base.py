@@ -5,11 +5,32 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
+from smalls.operations import AddTable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from smalls.operations import Backfill, Operation
-    from smalls.schema import Schema, Table
+    from smalls.schema import Schema, Table, TableKey
+
+
+@dataclass(frozen=True, slots=True)
+class CheckName:
+    """The name that a server of MySQL's kind gave to an unnamed check of `table`, which reads `sql` there.
+
+    Servers write a check anew in words of their own. `scratch` makes a temporary table with that check, both under
+    the name `SCRATCH`, so that what the server makes of it can be compared. `named` are names that it did not give.
+    `alone` is whether the table can have one unnamed check only.
+    """
+
+    table: str
+    sql: str
+    scratch: str
+    named: tuple[str, ...]
+    alone: bool
+
+
+SCRATCH = "smalls_scratch"
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +46,10 @@ class Statement:
     Where only the server knows a name, `named_by` is a query for it, quoted, and `sql` holds `{name}` in its
     place. If the query finds nothing, the statement is left out where it is `optional`, else the migration fails.
 
-    `found_by` is a query that finds something once the statement took effect, where doing it twice would not fail.
+    `found_by` is a query that finds something once the statement took effect, where the server's word alone would
+    not tell. `otherwise` are statements to try one after the other where the server refuses the form of this one
+    for the table as it is. `clears` is whether it takes away what the statement after it left when it failed, and
+    so belongs to that one. `inside` is what to send instead where all is to be in one transaction after all.
     """
 
     sql: str
@@ -35,9 +59,12 @@ class Statement:
     rewrites: bool = False
     online: str = ""
     alone: bool = False
-    named_by: str = ""
+    named_by: str | CheckName = ""
     optional: bool = False
-    found_by: str = ""
+    found_by: str | CheckName = ""
+    otherwise: tuple[str, ...] = ()
+    clears: bool = False
+    inside: Statement | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,15 +132,30 @@ class Folding(Compiler, Protocol):
         """
 
 
-def compile_all(compiler: Compiler, operations: Iterable[Operation], before: Schema) -> list[Compiled]:
+def compile_all(
+    compiler: Compiler, operations: Iterable[Operation], before: Schema, *, together: bool = False
+) -> list[Compiled]:
     """Return the steps for `operations`, one after the other: folded where the compiler folds.
 
+    `together` is whether they are to be in one transaction wherever that can be.
     Raises UnsupportedError, with the reason, for what the engine cannot do: nothing has been run then.
     """
     if isinstance(compiler, Folding):
         return compiler.compile_all(operations, before)
     compiled = []
+    made: set[TableKey] = set()
     for operation in operations:
-        compiled.append(Compiled((operation,), tuple(compiler.compile(operation, before))))
+        steps = tuple(compiler.compile(operation, before))
+        if isinstance(operation, AddTable):
+            made.add(operation.table.key)
+        made_here = getattr(operation, "table", None) in made  # so nobody is held up, and nothing was left behind
+        if together or made_here:
+            steps = _held_together(step for step in steps if not (made_here and getattr(step, "clears", False)))
+        compiled.append(Compiled((operation,), steps))
         before = operation.apply(before)
     return compiled
+
+
+def _held_together(steps: Iterable[Step]) -> tuple[Step, ...]:
+    """Return the steps with those that refuse a transaction in the form that does not, where they have one."""
+    return tuple(getattr(step, "inside", None) or step for step in steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -10,13 +11,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smalls.dialects.base import Holder
-from smalls.errors import PermissionDeniedError
+from smalls.errors import FullDatabaseError, PermissionDeniedError
+from smalls.lock.base import Asked, InheritedLock
 
 if TYPE_CHECKING:
     from smalls.dialects.base import Query
+    from smalls.lock.base import Lock
+
+_NEEDED = "SQLite and smalls both need a file, and a folder around it, that they may write to."
 
 
-class FileLock:
+def _require_writable(file: Path) -> None:
+    """Raise PermissionDeniedError for a database that cannot be written, before a migration is blamed for it."""
+    for path in (file, file.parent):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise PermissionDeniedError(f"{path} cannot be written.", hint=_NEEDED)
+
+
+class FileLock(Asked):
     """A file beside a SQLite database, locked with flock(2), which the system frees when the process dies."""
 
     name = "file"
@@ -28,13 +40,14 @@ class FileLock:
         self._run_id = run_id
         self._label = label
         self._held = False
+        _require_writable(file)
         try:
             self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
         except OSError as error:
-            raise PermissionDeniedError(
-                f"The lock file {self.path} cannot be opened: {error.strerror}.",
-                hint="SQLite and smalls both need a folder that they may write to.",
-            ) from None
+            message = f"The lock file {self.path} cannot be opened: {error.strerror}."
+            if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+                raise FullDatabaseError(message) from None
+            raise PermissionDeniedError(message, hint=_NEEDED) from None
 
     def try_acquire(self) -> bool:
         """Take it if it is free, and write down who has it."""
@@ -47,8 +60,10 @@ class FileLock:
         return True
 
     def _write(self, holder: dict[str, str]) -> None:
-        os.ftruncate(self._descriptor, 0)
-        os.pwrite(self._descriptor, json.dumps(holder).encode() if holder else b"", 0)
+        """Write the note, which tells others who has the lock; on a full disk it is held without."""
+        with contextlib.suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, json.dumps(holder).encode() if holder else b"", 0)
 
     def release(self) -> None:
         """Give it back, or the try for it; the file stays, since taking it away would race with a waiter."""
@@ -70,10 +85,18 @@ class FileLock:
         """Return the run's id, which stands in the file while it is locked."""
         return self._run_id
 
-    def is_held_with(self, token: str) -> bool:
-        """Tell whether the holder wrote this run's id into the file."""
+    def inherit(self, token: str) -> Lock | None:
+        """Return the parent's lock if the holder wrote this run's id into the file."""
         holder = self.holder()
-        return holder is not None and holder.session == token
+        if holder is None or holder.session != token:
+            return None
+        self.release()
+        return InheritedLock()
+
+    @property
+    def lost(self) -> str | None:
+        """Nothing: a file's lock cannot be lost while the process lives."""
+        return None
 
     def check(self, query: Query) -> None:
         """Do nothing: a file's lock cannot be lost while the process lives."""

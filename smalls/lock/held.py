@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from smalls.errors import LockLostError
 
 if TYPE_CHECKING:
+    from smalls.dialects.base import Bound
     from smalls.lock.base import Lock
     from smalls.lock.waiting import Waiter
     from smalls.session import WorkSession
@@ -22,8 +23,8 @@ class HeldLocks:
 
     def __init__(self, first: Lock, work: WorkSession | None, key: str) -> None:
         self.first = first
+        self._session = work
         self._work = work if work and work.dialect.has_sessions and first.has_second else None
-        self._query = work.query if work else None
         self._key = f"{key}:work"
 
     def wait_for_second(self, waiter: Waiter) -> None:
@@ -55,8 +56,34 @@ class HeldLocks:
 
     def check(self) -> None:
         """Raise LockLostError if the first lock is gone; in the transaction that is about to be committed."""
-        if self._query:
-            self.first.check(self._query)
+        if self._session:
+            self._session.connect()  # a migration's code may have closed it
+            self.first.check(self._session.raw_query)
+
+    def fencing(self) -> list[Bound]:
+        """Return what, sent before COMMIT, fails unless the first lock is still held; asked now where it must be.
+
+        Raises LockLostError as `check`.
+        """
+        self.before_statement()
+        bound = self.first.fencing() if self._session else None
+        if bound is None:
+            self.check()
+        return [bound] if bound else []
+
+    def denies(self, error: BaseException) -> LockLostError | None:
+        """Return what an error of `fencing` means, None for another error."""
+        return self.first.denies(error)
+
+    def fence(self) -> None:
+        """Raise LockLostError if another run may have begun; for what is written outside such a transaction."""
+        if not self.fenced:
+            self.check()
+
+    def before_statement(self) -> None:
+        """Raise LockLostError if the first lock is known to be gone; asks nobody."""
+        if lost := self.first.lost:
+            raise LockLostError(f"The lock was lost ({lost}); the run stopped before its next statement.")
 
     def release(self) -> None:
         """Give both back."""

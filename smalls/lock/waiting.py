@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from smalls.dialects.base import message_of
 from smalls.errors import ConnectionLostError, LockTimeoutError, SmallsError
-from smalls.lock.base import InheritedLock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -36,6 +35,10 @@ class Waiter:
     def waited_ms(self) -> int:
         """Milliseconds since the waiter was made."""
         return int((self._clock.monotonic() - self._started) * 1000)
+
+    def check(self) -> None:
+        """Raise Stopped if the run is to stop, which may be why the wait failed."""
+        self._stop.check()
 
     def wait(self, name: str, attempt: Callable[[], bool], holder: Callable[[], Holder | None]) -> None:
         """Return once `attempt` succeeds. Raises LockTimeoutError, naming the holder, at the bound.
@@ -80,17 +83,16 @@ def acquire(first: Lock, waiter: Waiter, emit: Emit, *, token: str | None) -> Lo
     try:
         # Tried first, also with a token: the parent may be dead, and what it left behind proves nothing.
         if not first.try_acquire():
-            if token and first.is_held_with(token):
-                first.release()
+            if token and (inherited := first.inherit(token)):
                 emit("lock.inherited", "The parent run holds the lock for this one.", lock=first.name)
-                return InheritedLock()
+                return inherited
             waiter.wait("run", first.try_acquire, first.holder)
     except BaseException as error:
         first.release()
         if isinstance(error, SmallsError) or not isinstance(error, Exception):
             raise
-        raise ConnectionLostError(
-            f"The server went away while we waited for the lock: {message_of(error)}."
-        ) from None
+        waiter.check()
+        why = message_of(error).rstrip(".")
+        raise ConnectionLostError(f"The server went away while we waited for the lock: {why}.") from None
     emit("lock.acquired", f"Acquired the {first.name} lock.", lock=first.name, waited_ms=waiter.waited_ms)
     return first

@@ -70,6 +70,11 @@ class DropColumn(Operation):
         object.__setattr__(self, "column", column)
         object.__setattr__(self, "reverse_backfill", reverse_backfill)
 
+    @property
+    def one_way(self) -> bool:
+        """Whether its reverse must fail on a table that has rows: not null, and nothing to put there."""
+        return not (self.column.null or self.column.filled or self.reverse_backfill is not None)
+
     def apply(self, schema: Schema) -> Schema:
         table = schema.table(self.table)
         users = [*table.users_of(self.column.name), *self._referrers(schema)]

@@ -157,7 +157,7 @@ class _Arrangement:
     def _drop_columns(self, before: Table, after: Table) -> None:
         gone = [column for column in self.state.tables[after.key].columns if after.find(column.name) is None]
         for column in sorted(gone, key=lambda column: column.generated is None):
-            self._do([DropColumn(after.key, column, reverse_backfill=self.backfills.back(before, column))])
+            self._do([DropColumn(after.key, column, reverse_backfill=self.backfills.returning(before, column))])
 
     def _drop_tables(self) -> None:
         gone = {key: table for key, table in self.state.tables.items() if key not in self.frame.new.tables}

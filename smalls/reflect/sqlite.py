@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from smalls.reflect.base import Catalogue, LiveColumn, LiveTable
-from smalls.sqltokens import Token, canonical, meaning
+from smalls.sqltokens import Token, canonical, meaning, with_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,7 +48,8 @@ def _table(query: Query, name: str, sql: str, rows: Iterable[Any]) -> LiveTable:
 
 
 def _statements(rows: Iterable[Any], wanted: str, table: str) -> dict[str, str]:
-    return {name: canonical(meaning(sql)) for kind, name, on, sql in rows if kind == wanted and on == table}
+    found = {name: sql for kind, name, on, sql in rows if kind == wanted and on == table}
+    return {name: canonical(meaning(with_numbers(sql))) for name, sql in found.items()}
 
 
 def _body(found: list[Token]) -> tuple[list[list[Token]], list[Token]]:

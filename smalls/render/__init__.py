@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smalls.operations import AddColumn, AlterColumn, Operation
+from smalls.operations import AddColumn, AlterColumn, DropColumn, Operation
 from smalls.render.layout import INDENT, WIDTH, Group, lay_out
 from smalls.render.values import Expressions
 
@@ -14,18 +14,20 @@ if TYPE_CHECKING:
 __all__ = ["render", "summary"]
 
 
-def render(operations: Iterable[Operation], title: str = "") -> str:
+def render(operations: Iterable[Operation], title: str = "", attributes: str = "") -> str:
     """Return the text of a migration file that makes `operations`, the same to the byte for equal input.
 
     What destroys data, may lose some, or fails on rows that are there has a comment above it. `title` is the
-    docstring, `summary(operations)` by default. There is no `rollback()`: it is derived.
+    docstring, `summary(operations)` by default, `attributes` what stands above migrate(). There is no `rollback()`:
+    it is derived.
     """
     listed = tuple(operations)
     expressions = Expressions()
     body = "".join(_statement(expressions, operation) for operation in listed)
+    above = f"\n{attributes}\n" if attributes else ""
     expressions.imports["smalls.manager"] = {"MigrationManager"}
     return (
-        f"{_docstring(title or summary(listed))}\n\n{_imports(expressions.imports)}\n\n"
+        f"{_docstring(title or summary(listed))}\n\n{_imports(expressions.imports)}{above}\n\n"
         "def migrate() -> MigrationManager:\n"
         f"{INDENT}manager = MigrationManager()\n{body}{INDENT}return manager\n"
     )
@@ -50,6 +52,8 @@ def _notes(operation: Operation) -> list[str]:
         notes.append(f"LOSSY: may lose {operation.loss}.")
     if isinstance(operation, (AddColumn, AlterColumn)) and operation.risky:
         notes.append("Rows that are there have no value for it: give one by backfill=, or this will fail.")
+    if isinstance(operation, DropColumn) and operation.one_way:
+        notes.append("Rolling back will fail on a table with rows: say by reverse_backfill= what they get then.")
     return [note.replace("\n", " ") for note in notes]
 
 

@@ -64,18 +64,18 @@ def quote(text: str) -> str:
 
 
 def quote_bytes(value: bytes) -> str:
-    """Return a literal of bytes, in double quotes unless single ones spare escapes."""
-    literal = repr(value)
-    return literal if '"' in literal else f'b"{literal[2:-1]}"'
+    """Return a literal of bytes, in the quotes that spare the most escapes; double ones where both do."""
+    return f"b{_in_best_quotes(repr(value)[1:])}"
 
 
 def _one_line(text: str) -> str:
-    literal = repr(text)
-    if literal[0] == '"':
-        return literal
-    if '"' not in text:
-        return f'"{literal[1:-1]}"'
-    if text.count('"') > text.count("'"):
+    return _in_best_quotes(repr(text))
+
+
+def _in_best_quotes(literal: str) -> str:
+    """Return what repr() wrote, in double quotes unless single ones spare escapes: as formatters leave it."""
+    double, single = literal[1:-1].count('"'), literal[1:-1].count("'")
+    if literal[0] == '"' or double > single:
         return literal
     swapped = literal[1:-1].replace("\\'", "'").replace('"', '\\"')
     return f'"{swapped}"'

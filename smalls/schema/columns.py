@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from smalls.attrs import NO_ATTRS, Attrs
+from smalls.attrs import NO_ATTRS, Attrs, attrs
 from smalls.codec import plain
 from smalls.schema.names import names, renamed
 from smalls.sqltokens import rename_in
@@ -87,7 +87,7 @@ class Column:
         put(self, "sequence", sequence)
         put(self, "unindexed", unindexed)
         put(self, "comment", comment)
-        put(self, "python", Attrs(python))
+        put(self, "python", attrs(python))
 
     @property
     def filled(self) -> bool:

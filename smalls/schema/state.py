@@ -61,7 +61,7 @@ class Schema:
         """Return the schema with one table more; raises `StateError` when its key is taken."""
         if table.key in self.tables:
             raise StateError(f"there is a table {table.key} already")
-        return self._of({**self.tables, table.key: table})
+        return self._with(table)
 
     def remove(self, key: TableKey) -> Schema:
         """Return the schema without the table of that key."""
@@ -71,6 +71,9 @@ class Schema:
     def put(self, table: Table) -> Schema:
         """Return the schema with the table of that key replaced, in its place."""
         self.table(table.key)
+        return self._with(table)
+
+    def _with(self, table: Table) -> Schema:
         return self._of({**self.tables, table.key: table})
 
     def move(self, old: TableKey, new: TableKey) -> Schema:
@@ -102,3 +105,25 @@ class Schema:
     def from_dict(cls, data: dict[str, Any]) -> Schema:
         """Return the schema that `to_dict` wrote; raises `FormatError` for anything else."""
         return cls(unsealed("tables", data))
+
+
+class Draft(Schema):
+    """A schema that tables are put into in place: for adding up thousands of operations, which would copy it each.
+
+    An operation gives back the very draft that it was applied to, so only who began it may hold it.
+    """
+
+    __slots__ = ()
+    tables: dict[TableKey, Table]
+
+    def __init__(self, tables: Iterable[Table] = ()) -> None:
+        super().__init__(tables)
+        object.__setattr__(self, "tables", dict(self.tables))
+
+    @classmethod
+    def _of(cls, tables: dict[TableKey, Table]) -> Schema:
+        return cls(tables.values())
+
+    def _with(self, table: Table) -> Schema:
+        self.tables[table.key] = table
+        return self

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from smalls.attrs import NO_ATTRS, Attrs
+from smalls.attrs import NO_ATTRS, Attrs, attrs
 from smalls.autoerrors import StateError
 from smalls.codec import plain
 from smalls.schema.constraints import Constraint, ForeignKey, Unique, columns_of
@@ -38,7 +38,7 @@ class Options:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "settings", names(self.settings))
-        object.__setattr__(self, "extra", Attrs(self.extra))
+        object.__setattr__(self, "extra", attrs(self.extra))
 
 
 NO_OPTIONS = Options()
@@ -87,7 +87,7 @@ class Table:
         put(self, "options", options)
         put(self, "comment", comment)
         put(self, "schema", schema)
-        put(self, "python", Attrs(python))
+        put(self, "python", attrs(python))
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Table):

@@ -8,9 +8,10 @@ field class is kept as the kind it stands for, or as `raw("CITEXT")`, so that it
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from smalls.attrs import NO_ATTRS, Attrs
+from smalls.attrs import NO_ATTRS, Attrs, attrs
 from smalls.codec import plain
 
 
@@ -23,7 +24,7 @@ class Type:
     params: Attrs = NO_ATTRS
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "params", Attrs(self.params))
+        object.__setattr__(self, "params", attrs(self.params))
 
     def get(self, name: str, default: Any = None) -> Any:
         """Return the parameter `name`, or `default`."""
@@ -37,7 +38,12 @@ class Type:
 
 def of(kind: str, **params: Any) -> Type:
     """Return the type of that kind; parameters that are None or False are left out."""
-    return Type(kind, Attrs({name: held for name, held in params.items() if held not in (None, False)}))
+    return _shared(kind, tuple((name, held) for name, held in params.items() if held not in (None, False)))
+
+
+@lru_cache(maxsize=1024)  # a thousand tables have the same dozen types
+def _shared(kind: str, params: tuple[tuple[str, Any], ...]) -> Type:
+    return Type(kind, Attrs(dict(params)))
 
 
 def auto() -> Type:
@@ -82,7 +88,7 @@ def double() -> Type:
 
 def decimal(precision: int = 10, scale: int = 5) -> Type:
     """An exact number of `precision` digits, `scale` of them after the point."""
-    return Type("decimal", Attrs(precision=precision, scale=scale))
+    return _shared("decimal", (("precision", precision), ("scale", scale)))
 
 
 def char(length: int) -> Type:

@@ -27,12 +27,26 @@ def greet():
 def fail():
     raise ValueError("no")
 
+def leave(code=3):
+    raise SystemExit(code)
+
+def leave_well():
+    leave(0)
+
+def ask_badly():
+    from smalls import db
+    db.execute_sql("SELECT * FROM nothing_there")
+
+def misuse():
+    import click
+    raise click.UsageError("not like that")
+
 APP_CONFIG = AppConfig(
     "{name}",
     Path(__file__).parent / "migrations",
     table_classes=[{models}],
     migration_dependencies=[{needs}],
-    commands=[greet, fail],
+    commands=[greet, fail, leave, leave_well, ask_badly, misuse],
 )
 """
 HEAD = """\
@@ -188,10 +202,34 @@ def test_an_app_s_own_commands(two: Project):
     """Run as ours do: with the run's database, and an error for what they raise."""
     done = two.run("users", "greet")
     assert (done.code, done.stdout.strip()) == (0, "hello from app.db")
-    assert two.run("users", "fail").code == 1
     assert two.run("users", "nope").code == 2
     assert two.run("nobody", "greet").code == 2
     assert "Say hello." in two.run("users", "--help").stdout
+
+
+def test_what_an_app_s_own_command_raises_is_the_app_s(two: Project):
+    """Told with the app's own file and line, and never as a defect of smalls."""
+    lines = (two.path / "users/smalls_app.py").read_text().splitlines()
+    for name, words, raising in (
+        ("fail", "users fail failed: ValueError: no", '    raise ValueError("no")'),
+        ("leave", "users leave ended with 3.", "    raise SystemExit(code)"),
+        ("ask-badly", "no such table: nothing_there", '    db.execute_sql("SELECT * FROM nothing_there")'),
+    ):
+        done = two.run("users", name)
+        error = done.named("run.failed")[0]["error"]
+        assert (done.code, error["code"]) == (12, "SML-COMMAND-FAILED")
+        assert words in error["message"]
+        assert error["file"] == str(two.path / "users/smalls_app.py")
+        assert lines[error["line"] - 1] == raising
+    assert two.run("users", "leave-well").code == 0
+    assert two.run("users", "misuse").code == 2
+
+
+def test_which_app_is_asked_the_same_way_everywhere(two: Project):
+    """A question of usage, whatever the command."""
+    for command in (["create", "x"], ["create", "x", "--auto"], ["rollback", "0", "--yes"]):
+        done = two.run(*command)
+        assert (done.code, "--app NAME" in done.stderr) == (2, True), command
 
 
 def test_the_object_named_twice(two: Project):

@@ -5,6 +5,7 @@ import os
 import pty
 import sqlite3
 import subprocess
+import sys
 
 import pytest
 
@@ -287,3 +288,86 @@ def test_a_rehearsal_leaves_nothing(blog: Project):
     assert auto(blog).code == 0
     assert blog.run("migrate", "--plan=execute", env=ENV).code == 0
     assert query(blog, "SELECT * FROM post") == [(1, "Hello")]
+
+
+COUNTING = """
+import sys
+
+parsed = []
+
+
+def hook(event, args):
+    if event == "compile" and isinstance(args[0], bytes) and b'manager.add_table(\\n        "post' in args[0]:
+        parsed.append(args[0])
+
+
+sys.addaudithook(hook)
+from smalls.cli.main import main
+
+code = main(sys.argv[1:])
+print(max(map(len, parsed)), sum(map(len, parsed)))
+sys.exit(code)
+"""
+
+
+@pytest.mark.parametrize("command", [("check",), ("create", "x", "--auto")])
+def test_a_big_migration_is_parsed_once(project: Project, command: tuple[str, ...]):
+    """Piece by piece, whatever is asked of it; its tree, kept whole, would be most of the time and the memory."""
+    models(project, "".join(f"class Post{n}(Base):\n    title = CharField()\n\n\n" for n in range(50)))
+    assert auto(project).code == 0
+    (made,) = project.migrations.glob("*.py")
+    done = subprocess.run(
+        [sys.executable, "-c", COUNTING, *command],
+        cwd=project.path,
+        env=clean_environment(ENV),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    largest, whole = (int(number) / made.stat().st_size for number in done.stdout.split()[-2:])
+    assert largest < 0.1
+    assert 0.8 < whole < 1.2
+    assert len(list(project.migrations.glob("*.py"))) == 1
+
+
+MODELS_OF_A_PROXY = """\
+from peewee import *
+
+db = DatabaseProxy()
+
+
+class Post(Model):
+    title = CharField()
+    published = BooleanField()
+
+    class Meta:
+        database = db
+
+
+Post.add_index(fn.LOWER(Post.title), name="lowered")
+Post.add_index(Post.title, where=(Post.published == True), name="published")
+"""
+
+
+@pytest.mark.parametrize("kind", ["mysql", "postgresql", "sqlite"])
+def test_check_needs_no_word_of_the_database(kind: str, project: Project):
+    """What was written for one engine is the same to a check that knows of none, and of another."""
+    (project.path / "models.py").write_text(MODELS_OF_A_PROXY)
+    url = f"{kind}://u@127.0.0.1:1/nowhere" if kind != "sqlite" else "sqlite:///nowhere.db"
+    done = project.run("create", "one", "--auto", env={**ENV, "SMALLS_DATABASE_URL": url})
+    assert done.code == 0, done.stderr
+    assert project.run("check", env=ENV).code == 0
+    assert project.run("check", env={**ENV, "SMALLS_DATABASE_URL": "mysql://u@127.0.0.1:1/nowhere"}).code == 0
+
+
+def test_a_chain_of_a_thousand_keys_goes_all_the_way(project: Project):
+    """From models to tables and back, and nothing recurses."""
+    keys = [f"class T{n}(Base):\n    up = ForeignKeyField(T{n - 1}, null=True)\n\n\n" for n in range(1, 1000)]
+    models(project, "class T0(Base):\n    pass\n\n\n" + "".join(keys))
+    assert auto(project).code == 0
+    assert project.run("migrate", env=ENV).code == 0
+    assert query(project, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name LIKE 't%'") == [(1000,)]
+    assert project.run("check", env=ENV).code == 0
+    assert auto(project).named("run.finished")[0]["message"] == "Nothing to do: models and migrations agree."
+    assert project.run("rollback", "zero", "--yes", env=ENV).code == 0
+    assert query(project, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name LIKE 't%'") == [(0,)]

@@ -153,6 +153,97 @@ def test_a_file_may_ask_for_all_or_nothing(project: Project, database: Database)
     assert database.dump() == before
 
 
+UNIQUE = {
+    "named": 'manager.add_constraint("thing", Unique("n", name="once"))',
+    "unnamed": 'manager.add_constraint("thing", Unique("n"))',
+    "column": (
+        'manager.alter_column("thing", Column("n", types.integer()),'
+        ' Column("n", types.integer(), extra=["UNIQUE"]))'
+    ),
+    "index": 'manager.add_index("thing", Index("once", "n", unique=True), concurrently=True)',
+}
+ON_THING = "FROM pg_index WHERE indrelid = 'thing'::regclass"
+
+
+def unique(form: str, transaction: str = "") -> str:
+    """Give the text of a migration that makes the column unique."""
+    text = ONLINE.format(transaction=transaction).replace("import Check,", "import Check, Unique,")
+    return text.replace('manager.add_constraint("thing", Check("n > 0", "positive"))', UNIQUE[form])
+
+
+@pytest.mark.parametrize("database", ["postgres15", "postgres17"], indirect=True)
+@pytest.mark.parametrize("form", UNIQUE)
+def test_what_is_to_be_unique_is_built_while_others_write(form: str, project: Project, database: Database):
+    """Rows that stand against it are told, a rerun builds it over what the failed build left, and it goes again."""
+    project.write("migrations/0001_table.py", TABLE)
+    assert project.run("migrate", env=database.env).code == 0
+    database.execute("INSERT INTO thing VALUES (1), (1)")
+    project.write("migrations/0002_unique.py", unique(form))
+    plan = json.loads(project.run("migrate", "--plan", env=database.env).stdout)["plan"][0]
+    assert plan["transaction"] is False
+    steps = [step for operation in plan["operations"] for step in operation["steps"]]
+    assert [step["lock"] for step in steps if "CREATE UNIQUE INDEX" in step["sql"]] == ["SHARE UPDATE EXCLUSIVE"]
+
+    for _ in range(2):
+        failed = project.run("migrate", env=database.env)
+        assert failed.code == 7
+        assert "could not create unique index" in failed.stderr
+        assert database.query(f"SELECT indisvalid {ON_THING}") == [(False,)]
+    database.execute("UPDATE thing SET n = 2 WHERE ctid = (SELECT min(ctid) FROM thing)")
+    assert project.run("migrate", env=database.env).code == 0
+    name = "once" if form in ("named", "index") else "thing_n_key"
+    assert database.query(f"SELECT indexrelid::regclass::text, indisvalid {ON_THING}") == [(name, True)]
+    constraints = database.query("SELECT count(*) FROM pg_constraint WHERE conrelid = 'thing'::regclass")
+    assert constraints == [(0 if form == "index" else 1,)]
+    assert project.run("rollback", "1", "--yes", env=database.env).code == 0
+    assert database.query(f"SELECT 1 {ON_THING}") == []
+
+
+@pytest.mark.parametrize("database", ["postgres15"], indirect=True)
+def test_an_index_that_was_built_when_its_run_was_killed_is_not_built_twice(project: Project, database: Database):
+    """Nor is one in the way dropped, if it is valid: it is somebody's."""
+    project.write("migrations/0001_table.py", TABLE)
+    assert project.run("migrate", env=database.env).code == 0
+    database.execute("CREATE UNIQUE INDEX once ON thing (n)")
+    project.write("migrations/0002_unique.py", unique("named"))
+    failed = project.run("migrate", env=database.env)
+    assert failed.code == 7
+    assert 'relation \\"once\\" already exists' in failed.stderr
+    database.execute("DELETE FROM smalls_journal WHERE event = 'failed'")  # as a killed run leaves it
+    assert project.run("migrate", env=database.env).code == 0
+    assert database.query("SELECT conname FROM pg_constraint WHERE contype = 'u' AND conname = 'once'")
+
+
+@pytest.mark.parametrize("database", ["postgres15"], indirect=True)
+def test_all_or_nothing_holds_indexes_too(project: Project, database: Database):
+    """`transaction = True` leaves no index behind, and builds over one that was left before it said so."""
+    project.write("migrations/0001_table.py", TABLE)
+    assert project.run("migrate", env=database.env).code == 0
+    database.execute("INSERT INTO thing VALUES (1), (1)")
+    project.write("migrations/0002_unique.py", unique("named"))
+    assert project.run("migrate", env=database.env).code == 7
+    assert project.run("repair", "--retry", "0002_unique", "--yes", env=database.env).code == 0
+    database.execute("ALTER TABLE thing DROP COLUMN label")
+    project.write("migrations/0002_unique.py", unique("named", "transaction = True"))
+    before = database.dump()
+    assert project.run("migrate", env=database.env).code == 6
+    assert database.dump() == before
+    database.execute("DELETE FROM thing")
+    assert project.run("migrate", env=database.env).code == 0
+    assert database.query(f"SELECT indisvalid {ON_THING}") == [(True,)]
+
+
+@pytest.mark.parametrize("database", ["mariadb10"], indirect=True)
+def test_a_step_that_was_done_when_the_connection_broke_is_not_done_twice(project: Project, database: Database):
+    """The server may bring a statement to its end that nobody hears of."""
+    project.write("migrations/0001_three.py", THREE)
+    database.execute("CREATE TABLE b (n INTEGER)")
+    assert project.run("migrate", env=database.env).code == 7
+    database.execute("""UPDATE smalls_journal SET detail = '{"doubt": true}' WHERE event = 'failed'""")
+    assert project.run("migrate", env=database.env).code == 0
+    assert [name for name in database.tables() if name not in ours] == ["a", "b", "c"]
+
+
 @pytest.mark.parametrize("database", ["postgres15"], indirect=True)
 def test_a_locked_table_is_not_waited_for_long(project: Project, database: Database):
     """A step that stands alone is under SMALLS_DDL_LOCK_TIMEOUT too: 14, and a rerun goes on."""
@@ -161,7 +252,7 @@ def test_a_locked_table_is_not_waited_for_long(project: Project, database: Datab
     project.write("migrations/0002_check.py", ONLINE.format(transaction=""))
     other = database.connect()
     other.cursor().execute("BEGIN; LOCK TABLE thing IN ACCESS SHARE MODE")
-    env = {**database.env, "SMALLS_DDL_LOCK_TIMEOUT": "0.3"}
+    env = {**database.env, "SMALLS_DDL_LOCK_TIMEOUT": "0.3", "SMALLS_DDL_RETRIES": "1"}
     assert project.run("migrate", env=env).code == 14
     other.rollback()
     other.close()

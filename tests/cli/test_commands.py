@@ -411,6 +411,15 @@ def test_wait_for_a_job_that_migrates(three, start):
     assert waiting.returncode == 0, stderr
 
 
+def test_wait_tells_what_it_waits_for(three):
+    """What is pending is told at every change, and not at every look."""
+    three.run("migrate", "0001")
+    done = three.run("wait", "--migrated", env={"SMALLS_WAIT_TIMEOUT": "2.5"})
+    (told,) = done.named("pending.waited")
+    assert (done.code, told["pending"]) == (10, 2)
+    assert told["message"] == "Waiting until nothing is pending: the first of 2 pending is 0002_b."
+
+
 def test_wait_ends_at_once_where_waiting_does_not_help(three):
     """What only a person can settle is told at once, not after the wait."""
     three.run("migrate")
@@ -495,7 +504,9 @@ def test_the_list_of_commands(project):
     shown = project.run("--help").stdout
     assert all(f"\n  {command} " in shown for command in COMMANDS)
     assert "Run migrations on the database" in shown
-    assert project.run().stdout == shown
+    alone = project.run()
+    assert alone.stdout == shown
+    assert (alone.code, error(alone)["code"]) == (2, "SML-USAGE")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """Every way in: URLs and the project's own objects, roles, schemas, sockets, TLS, awkward names."""
 
 import json
+import os
 import secrets
 from urllib.parse import quote, urlsplit
 
@@ -388,3 +389,21 @@ def test_databases_that_do_not_answer(one, url, code, kind):
     done = one.run("migrate", env={"SMALLS_DATABASE_URL": url, "SMALLS_DB_PASSWORD": quote("x")})
     assert (done.code, error(done)["code"]) == (code, kind)
     assert "hunter2" not in done.stderr
+
+
+# ── files of SQLite ─────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
+def test_the_umask_says_who_may_write_a_sqlite_file(one, tmp_path, umask, mode):
+    """The database, and the lock file beside it, are made as every other file is."""
+    before = os.umask(umask)
+    try:
+        done = one.run("migrate", env={"SMALLS_DATABASE_URL": f"sqlite:///{tmp_path}/shared.db"})
+    finally:
+        os.umask(before)
+    assert done.code == 0, done.stderr
+    assert {path.name: path.stat().st_mode & 0o777 for path in tmp_path.glob("shared.db*")} == {
+        "shared.db": mode,
+        "shared.db.smalls-lock": mode,
+    }

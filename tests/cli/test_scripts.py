@@ -181,11 +181,10 @@ def test_init_before_there_is_anything(project, database):
         """\
         import os
         from playhouse.db_url import connect
-        url = os.environ["DATABASE_URL"].replace("mariadb://", "mysql://")
-        db = connect(url, unquote_password=True, unquote_user=True)
+        db = connect(os.environ["DATABASE_URL"], unquote_password=True, unquote_user=True)
         db.execute_sql("CREATE TABLE made (n INTEGER)")
         """,
     )
-    done = project.run("init", env=database.env)
+    done = project.run("init", env={"SMALLS_DATABASE_URL": database.url.replace("mysql://", "mariadb://")})
     assert done.code == 0, done.stderr
     assert "made" in database.tables()

@@ -157,12 +157,15 @@ def test_abilities_are_told(database: Database, open_run: OpenRun) -> None:
         assert found["schema"] == "public"
         assert found["create tables in the schema"] is True
         assert found["server is a read-only standby"] is False
+        assert found["superuser"] is found["create databases"] is found["the server takes writes"] is True
+        assert found["alter, index and drop every table in the schema"] is True
     elif database.family == "mysql":
         assert str(found["user"]).startswith("root@")
         assert "ALL PRIVILEGES" in str(found["grants"]) or "GRANT SELECT" in str(found["grants"])
         assert "IDENTIFIED" not in str(found["grants"])
+        assert [ability for ability, answer in found.items() if answer is False] == []
     else:
-        assert found == {"write": True}
+        assert found == {"write": True, "write beside the file": True}
     words = {"sqlite": "SQLite", "postgres": "PostgreSQL", "mysql": "M"}[database.family]
     assert run.chosen.dialect.server(run.work.query).startswith(words)
 
@@ -177,7 +180,13 @@ def test_abilities_of_a_reader(database: Database, open_run: OpenRun) -> None:
     assert database.users[0] in str(found["user"])
     if database.family == "postgres":
         assert found["create tables in the schema"] is False
+        assert found["superuser"] is found["create databases"] is False
+        assert found["see what other users' sessions run"] is False
+        assert found["take an advisory lock"] is True
     else:
+        refused = {ability for ability, answer in found.items() if answer is False}
+        assert {"create tables", "alter tables", "drop tables", "create databases", "superuser"} <= refused
+        assert found["take an advisory lock"] is True
         assert "GRANT SELECT ON" in str(found["grants"])
         assert "ALL PRIVILEGES" not in str(found["grants"])
 

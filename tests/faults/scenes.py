@@ -56,6 +56,12 @@ def sessions(database: Database) -> list[tuple]:
     return database.query(f"{sql} WHERE db = database() AND id <> connection_id()")
 
 
+def advisory_locks(database: Database) -> list[tuple]:
+    """List the advisory locks of a PostgreSQL database; the view has those of others on the server too."""
+    sql = "SELECT pid FROM pg_locks JOIN pg_database AS own ON own.oid = database"
+    return database.query(f"{sql} WHERE locktype = 'advisory' AND datname = current_database()")
+
+
 def nothing_is_left(database: Database) -> None:
     """Fail unless the server soon has no session on this database: nothing runs, and no lock is held."""
     wait_until(lambda: not sessions(database), 5)

@@ -84,7 +84,7 @@ def test_an_older_image_meets_a_runner_at_work(database: Database, project: Proj
     older.migrations.mkdir(parents=True)
     for each in (project, older):
         each.migration("0001_one")
-    open_gate = at_gate(project, "0002_two")
+    open_gate = at_gate(project, "0002_two", before="db.execute_sql('CREATE TABLE begun (n INTEGER)')")
     holder = start("migrate", cwd=project.path, env=database.env)
     wait_at_gate(project, "0002_two", holder)
     result = older.run("migrate", env={**database.env, "SMALLS_LOCK_TIMEOUT": "0.2"})

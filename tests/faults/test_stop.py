@@ -10,7 +10,8 @@ import pytest
 
 from smalls.errors import TerminatedRunError
 from smalls.guard import Guard
-from smalls.stop import Stop, Stopped, signals_stop
+from smalls.listening import signals_stop
+from smalls.stop import CutOffError, Stop, Stopped
 from smalls.tap import Tap
 from tests.databases import Database
 from tests.ports import Opened, write_migrations
@@ -66,7 +67,7 @@ def test_only_a_statement_that_is_too_long_is_cancelled() -> None:
             pass
     threading.Event().wait(0.2)
     assert not calls
-    with stop.statement():
+    with pytest.raises(CutOffError), stop.statement():
         threading.Event().wait(0.2)
     assert len(calls) == 1
 
@@ -93,13 +94,13 @@ def test_right_after_the_beginning_was_noted(
 
         def send_and_stop(sql: str, *args: object) -> object:
             result = send(sql, *args)
-            if "INSERT INTO `smalls_journal`" in sql:
+            if sql.startswith("INSERT") and "`smalls_journal`" in sql:
                 run.stop.reason = signal.SIGTERM
             return result
 
         monkeypatch.setattr(run.work.database, "execute_sql", send_and_stop)
         with pytest.raises(TerminatedRunError):
-            run.executor(held).apply(run.files[0], lambda: None)
+            run.executor(held).apply(run.files[0], lambda: None, resumable=True)
         run.stop.reason = None
         assert run.journal.unfinished() == []
         assert run.history.read().rows == ()
@@ -135,3 +136,19 @@ def test_in_a_commit_of_the_codes_own(
     guard.undo()
     assert database.tables() == ["t"]
     assert tap.effects == 1
+
+
+def test_a_cancel_under_way_is_waited_for() -> None:
+    """Python would end in the middle of a driver's call, and the process with a code that nobody decided."""
+    stop, begun, over = Stop(), threading.Event(), threading.Event()
+
+    def cancel() -> None:
+        begun.set()
+        threading.Event().wait(1.5)
+        over.set()
+
+    stop.cancels(cancel)
+    with listening(stop), contextlib.suppress(Stopped), stop.statement():
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert begun.wait(5)
+    assert over.is_set()

@@ -1,8 +1,11 @@
 """The image under test, built once a run, and what runs containers from it."""
 
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 
@@ -13,6 +16,7 @@ from tests.servers import at_end, docker, have_docker, run_folder, shared
 ROOT = Path(__file__).parent.parent.parent
 BASE = "python:3.13-slim-trixie"
 NONE: Mapping[str, str] = {}
+Compose = Callable[..., CompletedProcess]
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=54321:0")
 
 
@@ -63,3 +67,32 @@ def volume() -> Iterator[str]:
     docker("volume", "create", name)
     yield name
     docker("volume", "rm", "--force", name)
+
+
+@contextmanager
+def composed(image: str, file: Path, kind: str, variables: Mapping[str, str] = NONE) -> Iterator[Compose]:
+    """Give `compose(*words)`: docker compose on a file, in a project of its own, which goes at the end."""
+    name = f"{run_folder().name}-{os.getpid()}-{kind}"
+    base = ("compose", "--project-name", name, "--file", str(file))
+    down = (*base, "--profile=*", "down", "--volumes", "--timeout=1", "--remove-orphans")
+    at_end(name, *down)
+
+    def run(*words: str, env: Mapping[str, str] = NONE) -> CompletedProcess:
+        return docker(*base, *words, env={"SMALLS_IMAGE": image, "APP_PORT": "0", **variables, **env})
+
+    try:
+        yield run
+    finally:
+        docker(*down)
+
+
+def state(compose: Compose, service: str) -> dict:
+    """Give the state of a service's only container, as the engine tells it."""
+    (found,) = states(compose, service)
+    return found
+
+
+def states(compose: Compose, service: str) -> list[dict]:
+    """Give the state of each container of a service, running or not."""
+    containers = compose("--profile=*", "ps", "--all", "--quiet", service).stdout.split()
+    return [json.loads(docker("inspect", "--format={{json .State}}", each).stdout) for each in containers]

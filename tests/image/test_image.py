@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from smalls.cli.main import COMMANDS
 from tests.databases import Database
 from tests.image.conftest import BASE, ROOT, build
 from tests.running import Project, Result, wait_until
@@ -56,6 +57,21 @@ def test_byte_code_is_there(image: str) -> None:
     assert re.findall(r"code object from '?(/usr/.*\.py|/opt/.*\.py)'?$", log, re.MULTILINE) == []
 
 
+@pytest.mark.parametrize("database", ["postgres17"], indirect=True)
+def test_it_writes_no_file(image: str, database: Database) -> None:
+    """Where it could write, after a whole run, the container's files are those of the image."""
+    name = f"{run_folder().name}-diff"
+    at_end("diff", "rm", "--force", name)
+    url = f"--env=SMALLS_DATABASE_URL={database.url}"
+    for words in (("migrate",), ("check",), ("rollback", "0", "--yes")):
+        done = docker("run", "--network=host", "--user=0", f"--name={name}", EXAMPLE, url, image, *words)
+        assert done.returncode == 0, done.stderr
+        changed = docker("diff", name).stdout.split("\n")
+        docker("rm", "--force", name)
+        mount = {"C /app", "A /app/migrations", ""}
+        assert set(changed) <= mount
+
+
 def test_configuration(image: str) -> None:
     """Numeric user of group 0, PROD, /app, no shell before smalls, labels of the OCI."""
     found = config(image)
@@ -65,15 +81,20 @@ def test_configuration(image: str) -> None:
     assert found["Entrypoint"] == ["/opt/smalls/bin/entrypoint.sh"]
     labels = {key.rpartition(".")[2]: value for key, value in found["Labels"].items()}
     assert labels["title"] == "smalls"
+    assert labels["name"] == BASE  # the base's
     assert labels["licenses"] == "MIT"
     assert (labels["version"], labels["revision"]) == ("9.9.9", "abc")
 
 
 def test_without_arguments_it_helps(container: Container) -> None:
-    """`docker run smalls` prints the help page and connects to nothing."""
+    """`docker run smalls` says what it is, its commands, what to set and how to begin, and is no success."""
     done = container()
-    assert done.code == 0
-    assert "migrate" in done.stdout
+    assert done.code == 2
+    assert "Peewee Database Manager" in done.stdout
+    for word in (*COMMANDS, "SMALLS_DATABASE_URL", "SMALLS_ENV", "SMALLS_MODEL", "docker run"):
+        assert f"  {word} " in done.stdout
+    assert [event["event"] for event in done.events] == ["run.started", "run.failed", "run.finished"]
+    assert container("--help").code == 0
 
 
 def test_exit_code_passes_through(container: Container) -> None:
@@ -97,12 +118,15 @@ def test_servers_are_migrated(container: Container, database: Database) -> None:
 
 
 def test_sqlite_is_migrated(container: Container, volume: str) -> None:
-    """An embedded database in a volume keeps what was applied."""
+    """An embedded database in a volume keeps what was applied; any user of group 0 goes on with it."""
     env = {"SMALLS_DATABASE_URL": "sqlite:////data/smalls.db"}
     options = (EXAMPLE, f"--volume={volume}:/data")
     assert container("migrate", "0001", env=env, options=options).code == 0
-    assert container("migrate", env=env, options=options).code == 0
-    assert container("status", "--exit-code", env=env, options=options).code == 0
+    assert container("migrate", "0002", env=env, options=options).code == 0
+    another = container("migrate", env=env, options=(*options, "--user=1000680000:0"))
+    assert another.code == 0, another.stderr
+    stranger = container("status", "--exit-code", env=env, options=(*options, "--user=1234:1234"))
+    assert stranger.code == 0, stranger.stderr
 
 
 @pytest.mark.parametrize("database", ["postgres17"], indirect=True)

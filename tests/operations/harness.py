@@ -18,12 +18,14 @@ from playhouse.db_url import parse
 from smalls.autogen.models import schema_of, with_through
 from smalls.compiling import compiler_for
 from smalls.differ import diff
+from smalls.drift import Difference, compare
 from smalls.hints import Hints
 from smalls.manager import MigrationManager
 from smalls.operations import AlterColumn, MoveTable, Operation, RenameColumn, RenameTable, apply_all
 from smalls.reflect import Catalogue, differences, read
 from smalls.schema import Schema, TableKey
-from smalls.steps import execute, one_transaction, prepare
+from smalls.scratch import catalogues
+from smalls.steps import BEGINNING, Start, execute, one_transaction, prepare
 from smalls.urls import Engine
 
 if TYPE_CHECKING:
@@ -148,11 +150,15 @@ class Bench:
                 found[key, column.name] = sorted((_plain(value) for (value,) in query), key=repr)
         return found
 
-    def run(self, operations: Iterable[Operation], before: Schema) -> None:
+    def run(self, operations: Iterable[Operation], before: Schema, start: Start = BEGINNING) -> None:
         """Put operations through, in one transaction where that can be."""
         program = prepare(compiler_for(self.db), operations, before)
         with one_transaction(self.db) if program.transactional else contextlib.nullcontext():
-            execute(program, self.db, {})
+            execute(program, self.db, {}, start=start)
+
+    def drift(self, schema: Schema) -> list[Difference]:
+        """Verify the database against what a state promises."""
+        return compare(*catalogues(ENGINE[self.family], self.db, schema, lambda: None))
 
     def close(self) -> None:
         """Close the connection."""
@@ -252,10 +258,12 @@ def put_through(case: Case, bench: Bench) -> None:
     back = MigrationManager(forward).rollback_operations
     bench.run(forward, old)
     assert differences(fresh_new, bench.catalogue()) == []
+    assert bench.drift(new) == []
     expect_kept(case, first, bench.contents(new), places(forward, old))
     assert diff(apply_all(forward, old), new).operations == ()
     bench.run(back, new)
     assert differences(fresh_old, bench.catalogue()) == []
+    assert bench.drift(old) == []
     expect_back(case, first, bench.contents(old), places(forward, old))
     bench.run(forward, old)
     assert differences(fresh_new, bench.catalogue()) == []

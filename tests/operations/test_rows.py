@@ -53,6 +53,7 @@ PICCOLO = {
     "another target of a foreign key changes nothing": "foreign-key-to-another-table foreign-key-to-another-column",
     "another primary key changes nothing": "key-moves-to-another-column key-becomes-composite",
     "two linked tables cannot be dropped": "tables-with-a-key-between-them-go table-that-others-refer-to-goes",
+    "foreign keys in a ring are an error": "tables-in-a-ring-come tables-in-a-ring-go",
     "table rename with a new column cannot be reversed": "table-renamed-and-a-column-added",
     "null to not null fails on rows": "null-to-not-null-with-backfill null-to-not-null-with-sql-backfill",
 }
@@ -88,6 +89,7 @@ HARD = {
     "primary key type with referring keys": "key-auto-to-bigauto-with-what-refers-to-it "
     "key-integer-to-varchar-with-what-refers-to-it",
     "foreign key to another target": "foreign-key-to-another-table",
+    "circular foreign keys": "tables-in-a-ring-come",
     "self-reference": "self-reference-comes columns-swapped-under-their-keys-and-checks",
     "composite key of foreign keys": "composite-key-of-foreign-keys-comes",
     "unique index and unique constraint": "unique-index-becomes-constraint",

@@ -209,3 +209,37 @@ def test_a_rebuild_fails_whole(database: Database, project: Project) -> None:
     result = project.run("migrate", env=database.env)
     assert result.code == 6
     assert database.dump(without=OURS) == before
+
+
+DECLARED = """
+    from smalls.manager import MigrationManager
+    from smalls.schema import Column, types
+
+
+    def migrate():
+        manager = MigrationManager()
+        {}
+        return manager
+"""
+BY_HAND = {
+    "ALTER TABLE note ADD mine TEXT": "mine is nobody's",
+    "ALTER TABLE note DROP COLUMN old": "old is missing",
+}
+
+
+@pytest.mark.parametrize("by_hand", BY_HAND)
+def test_a_table_changed_by_hand_is_not_made_anew(by_hand: str, project: Project, database: Database):
+    """A column of somebody's own would be lost, and a missing one be filled with its name; nothing is done."""
+    columns = 'Column("id", types.auto()), Column("old", types.text(), null=True)'
+    made = f'manager.add_table("note", [{columns}], primary_key="id")'
+    project.write("migrations/0001_made.py", DECLARED.format(made))
+    assert project.run("migrate", env=database.env).code == 0
+    database.execute(f"INSERT INTO note (old) VALUES ('x'); {by_hand}")
+    before = database.dump(without=OURS)
+    anew = 'manager.alter_column("note", Column("id", types.auto()), Column("id", types.bigauto(), comment="x"))'
+    anew += '\n        manager.add_column("note", Column("at", types.datetime(), default="CURRENT_TIMESTAMP"))'
+    project.write("migrations/0002_anew.py", DECLARED.format(anew))
+    refused = project.run("migrate", env=database.env)
+    assert refused.code == 6, refused.stderr
+    assert BY_HAND[by_hand] in refused.named("run.failed")[0]["error"]["message"]
+    assert database.dump(without=OURS) == before

@@ -56,7 +56,19 @@ def _generated(*, stored: bool, sql: str = "a + 1") -> Table:
 
 RICH = Column("s", types.varchar(40), default="'q'", comment="it's \\ 100%", extra="CHARACTER SET ascii")
 
+RING = [
+    Table(
+        name,
+        [Column("id", types.integer()), Column(f"{other}_id", types.integer(), null=True)],
+        primary_key="id",
+        constraints=[ForeignKey(f"{other}_id", other, "id")],
+    )
+    for name, other in (("one", "two"), ("two", "three"), ("three", "one"))
+]
+
 CASES = [
+    StateCase("tables-in-a-ring-come", [table(A)], [table(A), *RING]),
+    StateCase("tables-in-a-ring-go", [table(A), *RING], [table(A)]),
     # names in SQL follow
     StateCase(
         "a-renamed-column-is-renamed-in-checks",

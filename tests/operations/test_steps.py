@@ -9,6 +9,7 @@ from typing import Any
 
 import peewee
 import pytest
+from psycopg2.errors import UniqueViolation
 
 from smalls.autogen.models import schema_of
 from smalls.codec import decode, encode
@@ -269,12 +270,17 @@ def test_rebuild_keeps_indexes_made_by_hand(bench: Bench):
 
 @pytest.mark.parametrize("bench", ["postgres15"], indirect=True)
 def test_concurrent_index_comes_and_goes(bench: Bench):
-    """It is made and dropped outside a transaction, over what a failed build left behind."""
+    """It is made and dropped outside a transaction, over what a failed build of its own left behind."""
     before = bench.catalogue()
-    index = Index("sized", "size")
-    bench.query("CREATE INDEX sized ON thing (name)")  # stands for an invalid leftover
+    index = Index("sized", "size", unique=True)
+    bench.query("UPDATE thing SET name = 'same'")
+    with pytest.raises(UniqueViolation):
+        bench.query("CREATE UNIQUE INDEX CONCURRENTLY sized ON thing (name)")
+    assert bench.query("SELECT indisvalid FROM pg_index WHERE indexrelid = 'sized'::regclass") == [(False,)]
     manager = _manager(lambda m: m.add_index("thing", index, concurrently=True))
-    bench.run(manager.operations, SCHEMA)
+    with pytest.raises(peewee.ProgrammingError, match="already exists"):
+        bench.run(manager.operations, SCHEMA)
+    bench.run(manager.operations, SCHEMA, Start(begun=True))
     assert "(size)" in bench.catalogue().tables["thing"].indexes["sized"]
     bench.run(manager.rollback_operations, manager.apply(SCHEMA))
     assert differences(before, bench.catalogue()) == []

@@ -6,15 +6,16 @@ import ast
 from textwrap import dedent
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from smalls.autoerrors import StateError
-from smalls.declarative import NotPlainError, read_manager, read_state
+from smalls.declarative import NotPlainError, read_manager, read_plain, read_state
 from smalls.differ import diff
 from smalls.errors import MigrationLoadError
-from smalls.migration import Migration, read_traits
+from smalls.migration import Migration, Traits, read_traits
 from smalls.model import Revision
-from smalls.operations import AddTable, RunPython
+from smalls.operations import AddTable, RunPython, to_dict
 from smalls.promises import Promises
 from smalls.render import render
 from smalls.schema import Column, Schema, Table, types
@@ -40,7 +41,102 @@ def file(number: int, body: str, head: str = HEAD) -> Migration:
 def test_every_generated_file_is_read_as_it_would_run(schema: Schema):
     """The same operations, without a line of it being run."""
     operations = diff(Schema(), schema).operations
-    assert read_manager(ast.parse(render(operations)), "x.py").operations == operations
+    text = render(operations)
+    assert read_manager(ast.parse(text), "x.py").operations == operations
+    plain = read_plain(text.encode(), "x.py")
+    assert (plain is None) is (not operations)
+    if plain:
+        assert plain.bare
+        assert to_dict(plain.manager.operations) == to_dict(operations)
+
+
+LINES = (
+    "import os",
+    "from smalls.schema import Column, types",
+    "from smalls.schema import Missing",
+    "from __future__ import division",
+    "transaction = False",
+    "min_version = '2'",
+    "x = 1",
+    "'Doc.'",
+    "# coding: latin-1",
+    "@print",
+    "class A:",
+    "def rollback():",
+    "def fill():",
+    "def migrate():",
+    "def migrate(a=1):",
+    "def migrate(a=b) -> None:",
+    "    manager = MigrationManager()",
+    "    manager.run_sql('a')",
+    "    manager.run_sql('b', '')",
+    "    manager.run_sql('c', '', 'd')",
+    "    manager.run_sql('d', reverse='', reverse='x')",
+    "    manager.run_sql('é')",
+    "    manager.run_python(fill)",
+    "    manager.run_sql(",
+    "    manager.run_sql(\\",
+    "    manager.run_sql('''",
+    "    'a',",
+    "    '''",
+    "    ''')",
+    "    )",
+    "    if manager:",
+    "    if manager: pass",
+    "    else: pass",
+    "else: pass",
+    "        manager.run_sql('e')",
+    "  manager.run_sql('f')",
+    "\tmanager.run_sql('g')",
+    "    # no",
+    "    pass",
+    "",
+    "    return manager",
+    "    return MigrationManager()",
+    "    return 1",
+)
+"""What a file can be made of that is cut wrongly if anything is."""
+BEFORE = ["from smalls.manager import MigrationManager", "def migrate():", "    manager = MigrationManager()"]
+A, B, RETURN = "    manager.run_sql('a')", "    manager.run_sql('b', '')", "    return manager"
+
+
+@given(st.lists(st.sampled_from(LINES), max_size=12), st.booleans())
+@example([A, RETURN, "def rollback():", B], True)
+@example([A, "def fill():", B, A, RETURN], True)
+@example([A, "else: pass", B, RETURN], True)
+@example([A, RETURN, "    manager.run_sql(", "x = 1"], True)
+@example([A, RETURN, "    manager.run_sql(", B, RETURN], True)
+@example(["    manager.run_sql('''", A, "    ''')", RETURN], True)
+@example(["    manager.run_sql('''", A, "    ''')", "    manager.run_sql('''", A, "    ''')", RETURN], True)
+@example(["    manager.run_sql(\\", A, "    )", RETURN], True)
+@example(["    manager.run_sql('d', reverse='', reverse='x')", RETURN], True)
+@settings(max_examples=400, deadline=None)
+def test_a_file_in_pieces_says_what_it_says_whole(lines: list[str], framed: bool):
+    """Or nothing; and what is bare loads, and has no traits but those of a generated file."""
+    source = "\n".join([*(BEFORE if framed else []), *lines, ""]).encode()
+    plain = read_plain(source, "x.py")
+    if plain:
+        assert read_manager(ast.parse(source), "x.py") == plain.manager
+    if plain and plain.bare:
+        exec(compile(source, "x.py", "exec"), {})  # noqa: S102 -- it raises nothing
+        assert read_traits(source, "x.py") == Traits(declarative=True, derived=True)
+
+
+@pytest.mark.parametrize(
+    ("more", "bare"),
+    [
+        ("", True),
+        ("transaction = False", False),
+        ("def rollback():\n    return MigrationManager()", False),
+        ("def fill(): ...", False),
+        ("import os", False),
+    ],
+)
+def test_what_is_bare(more: str, bare: bool):
+    """Nothing else is in it than migrate(), and the imports that it needs."""
+    plain = read_plain(f"{HEAD}{ADD}{more}\n".encode(), "x.py")
+    assert plain is not None
+    assert plain.bare is bare
 
 
 def test_functions_are_known_by_name():

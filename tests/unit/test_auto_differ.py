@@ -8,6 +8,7 @@ from smalls.autoerrors import HintError
 from smalls.differ import adopt, diff
 from smalls.hints import Hints
 from smalls.operations import apply_all, reverse
+from smalls.render import render
 from smalls.schema import (
     Check,
     Column,
@@ -704,6 +705,40 @@ def test_a_dropped_column_can_come_back_not_null():
     assert dropped.reverse_backfill is None
 
 
+def test_the_way_back_of_a_dropped_key_takes_a_value_or_is_told_to_fail():
+    """Nothing can be made up that refers to a row: a hint gives it, or a warning and the file say so."""
+    linked, gone = Schema([AUTHOR, LINKED]), Schema([AUTHOR, table("post")])
+    found = diff(linked, gone)
+    assert [(w.code, w.hint) for w in found.warnings] == [
+        ("backfill-missing-back", "--backfill post.author_id=VALUE"),
+    ]
+    assert "# Rolling back will fail on a table with rows" in render(found.operations)
+    hinted = diff(linked, gone, hints=Hints.parse([], ["post.author_id=1"]))
+    assert hinted.warnings == ()
+    assert hinted.operations[-1].inverse().backfill == 1
+    assert "Rolling back will fail" not in render(hinted.operations)
+
+
+def test_a_backfill_s_sql_has_the_names_of_then():
+    """Renames come before it; the old name is told with the new one."""
+    old = table("p", Column("titel", types.text()), Column("b", types.text()))
+    new = table("p", Column("title", types.text()), Column("b", types.text()), Column("slug", types.text()))
+
+    def backfill(sql: str, rename: str = "p.titel=title"):
+        return diff(Schema([old]), Schema([new]), hints=Hints.parse([rename], [f"p.slug=sql:{sql}"]))
+
+    assert backfill("lower(title)").operations[-1].backfill == Sql("lower(title)")
+    with pytest.raises(HintError, match=r"names p\.titel") as told:
+        backfill("lower(titel)")
+    assert "write title for titel" in told.value.hint
+    swapped = table("p", Column("b", types.integer()), Column("titel", types.integer()))
+    target = table(
+        "p", Column("titel", types.integer()), Column("b", types.integer()), Column("c", types.integer())
+    )
+    hints = Hints.parse(["p.b=titel", "p.titel=b"], ["p.c=sql:b + titel"])
+    assert diff(Schema([swapped]), Schema([target]), hints=hints).operations[-1].backfill == Sql("b + titel")
+
+
 # size
 
 
@@ -759,3 +794,18 @@ def test_adopting_changes_the_state_alone():
     (operation,) = adopt(Schema(RING)).operations
     assert operation.name == "state_only"
     assert operation.apply(Schema()) == Schema(RING)
+
+
+def test_piccolo_asks_about_tables_with_nothing_in_common():
+    """A table that goes and one that comes are two tables, and nobody is asked."""
+    asked = []
+    old, new = table("old", Column("a", types.text())), Table("new", [Column("b", types.json(), null=True)])
+    found = diff(Schema([old]), Schema([new]), ask=asked.append)
+    assert sorted(operation.name for operation in found.operations) == ["add_table", "drop_table"]
+    assert asked == []
+
+
+def test_piccolo_compares_parameters_with_their_types():
+    """1 and 1.0 are one default."""
+    old, new = (table("p", number("a", python={"default": value})) for value in (1, 1.0))
+    assert diff(Schema([old]), Schema([new])).operations == ()

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from unittest import mock
 
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from smalls.differ import diff
 from smalls.hints import Hints, Question
+from smalls.manager import MigrationManager
 from smalls.operations import apply_all, from_dict, reverse, to_dict
 from smalls.schema import Schema, Unique
+from smalls.snapshot import SchemaSnapshot
 from tests.strategies import KEY_TYPES, Step, schemas, walks
 
 few = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
@@ -85,6 +88,29 @@ def test_twenty_successive_edits(steps: list[Step]):
         assert not (step.renames and any(operation.destructive for operation in found.operations)), step.what
     assert apply_all(done, Schema()) == steps[-1].schema
     assert apply_all(reverse(done), state) == Schema()
+
+
+@settings(few, max_examples=60)
+@given(walks(length=20))
+def test_a_snapshot_is_what_one_operation_after_another_leads_to(steps: list[Step]):
+    """As of every migration, asked for in either direction; where it began is left as it was."""
+    state, states, managers = Schema(), [Schema()], []
+    for step in steps:
+        operations = diff(state, step.schema, hints=Hints.parse(step.renames)).operations
+        for operation in operations:
+            state = operation.apply(state)
+        states.append(state)
+        managers.append(MigrationManager(operations))
+    names = [f"{place:04}" for place in range(len(managers))]
+    for stride in (1, 3, 100):
+        with mock.patch("smalls.snapshot.STRIDE", stride):
+            snapshot = SchemaSnapshot(zip(names, managers, strict=True))
+            for place in (*range(len(names)), *reversed(range(len(names)))):
+                assert snapshot.before(names[place]).to_dict() == states[place].to_dict()
+                assert snapshot.after(names[place]).to_dict() == states[place + 1].to_dict()
+        assert list(snapshot.schema.tables) == list(state.tables)
+        assert snapshot.schema.to_dict() == state.to_dict()
+    assert SchemaSnapshot([("1", MigrationManager())], base=state).after("1") == state == states[-1]
 
 
 def _unique_names(names: list[object]) -> bool:

@@ -16,7 +16,10 @@ from playhouse import mysql_ext, postgres_ext, sqlite_ext
 from smalls.autoerrors import ModelError
 from smalls.autogen.models import schema_of, table_of
 from smalls.autogen.rendering import Words
-from smalls.schema import Check, Column, ForeignKey, Index, Options, Sql, Table, Type, Unique, types
+from smalls.differ import diff
+from smalls.manager import MigrationManager
+from smalls.operations import apply_all
+from smalls.schema import Check, Column, ForeignKey, Index, Options, Schema, Sql, Table, Type, Unique, types
 
 LITE = pw.SqliteDatabase(None)
 PG = pw.PostgresqlDatabase(None)
@@ -360,8 +363,43 @@ def test_indexes_in_all_their_forms():
         Index("raw", unique=True, sql='CREATE UNIQUE INDEX IF NOT EXISTS "raw" ON thing (a)'),
         Index("low", [Sql('lower("b")'), Sql('"a" DESC')], where="((\"a\" > 1) AND (\"b\" = 'it''s'))"),
     )
-    assert table_of(model, Words(MY)).indexes[-1].parts == (Sql("lower(`b`)"), Sql("`a` DESC"))
+    assert table_of(model, Words(MY)).indexes[-1].parts == (Sql('lower("b")'), Sql('"a" DESC'))
     assert table_of(model, Words(None)).indexes[-1].parts == (Sql('lower("b")'), Sql('"a" DESC'))
+
+
+def test_what_is_said_twice_is_one():
+    """Of a field and in Meta, or twice in one place; also on the way back, where each goes once."""
+    said = {
+        "table_name": "t",
+        "indexes": ((("b",), True), (("b", "a"), False), (("b", "a"), False)),
+        "constraints": [pw.SQL("UNIQUE (a)"), *[pw.SQL("UNIQUE (b, a)"), pw.Check("a > 0")] * 2],
+    }
+    model = made(said, a=pw.IntegerField(constraints=[pw.SQL("UNIQUE")]), b=pw.CharField(unique=True))
+    bare = made({"table_name": "t"}, a=pw.IntegerField(), b=pw.CharField())
+    table, before = (table_of(each, Words(LITE)) for each in (model, bare))
+    assert [index.name for index in table.indexes] == ["thing_b", "thing_b_a"]
+    assert table.constraints == (Unique("a"), Unique(["b", "a"]), Check("a > 0"))
+    operations = diff(Schema([before]), Schema([table])).operations
+    assert apply_all(MigrationManager(operations).rollback_operations, Schema([table])) == Schema([before])
+
+
+def test_two_indexes_of_one_name_that_differ_are_told():
+    """Peewee would make the first, and the other never."""
+    model = made({"table_name": "t", "indexes": ((("b",), True),)}, b=pw.CharField(index=True))
+    with pytest.raises(ModelError, match="two indexes that differ have the name thing_b"):
+        table_of(model, Words(LITE))
+
+
+@pytest.mark.parametrize("database", [LITE, PG, MY, None])
+def test_a_state_is_the_same_whatever_the_database(database):
+    """So `check` can tell without one: names are quoted one way, and booleans are words."""
+    model = made({"table_name": "t"}, a=pw.IntegerField(), b=pw.BooleanField())
+    model.add_index(model.a, pw.fn.mod(model.a, 7), where=(model.b == True) & (model.a != 5), name="x")  # noqa: E712
+    model.add_index(model.a, pw.SQL("(a % 3)"), name="y")
+    assert table_of(model, Words(database)).indexes == (
+        Index("x", ["a", Sql('mod("a", 7)')], where='(("b" = true) AND ("a" != 5))'),
+        Index("y", ["a", Sql("(a % 3)")]),
+    )
 
 
 def test_names_that_are_too_long_are_cut_as_peewee_cuts_them():

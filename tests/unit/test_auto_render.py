@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from smalls.differ import diff
@@ -171,6 +171,8 @@ def test_any_difference_is_formatted(a, b):
 
 @few
 @given(st.text(max_size=30))
+@example("\"'")
+@example("\\'\"")
 def test_any_text_survives(text):
     """Quotes, backslashes, line ends and characters of any kind."""
     operation = ChangeComment("t", "", text)
@@ -179,6 +181,8 @@ def test_any_text_survives(text):
 
 @few
 @given(st.binary(max_size=30))
+@example(b"\"'")
+@example(b'""\'')
 def test_any_bytes_survive(value):
     """As a formatter leaves them."""
     operation = AddColumn("t", Column("c", types.blob(), python={"default": value}), backfill=value)

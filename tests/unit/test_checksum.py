@@ -1,7 +1,9 @@
 """Checksums: what does not matter does not count, and every changed token does."""
 
 import io
+import sysconfig
 import tokenize
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -133,6 +135,31 @@ def test_the_normal_form_reads_as_the_source(source):
     tokens = _tokens(source)
     if tokens:
         assert _tokens(normalise(source.encode()).decode() + "\n") == tokens
+
+
+@given(SOURCES)
+def test_the_short_way_to_the_normal_form(source):
+    """Of what is known to be Python, the normal form is the one that all tokens give."""
+    if _tokens(source) is not None:
+        assert normalise(source.encode(), parsed=True) == normalise(source.encode())
+
+
+def test_the_short_way_to_the_normal_form_of_real_files():
+    """It is so for the standard library's files too, most of which take that way."""
+    files = sorted(Path(sysconfig.get_path("stdlib")).glob("*.py"))[:15]
+    assert files
+    for file in files:
+        source = file.read_bytes()
+        plain = b"\n".join(line for line in source.split(b"\n") if b"\\" not in line)
+        for each in (source, plain):
+            if _tokens(each.decode()) is not None:
+                assert normalise(each, parsed=True) == normalise(each), file
+
+
+def test_the_short_way_is_taken(monkeypatch):
+    """A plain migration file's tokens are never told, once it is known to be Python."""
+    monkeypatch.delattr(tokenize, "generate_tokens")
+    assert normalise(b"x = '#'  # a note\n\n", parsed=True) == b"x = '#'"
 
 
 @given(st.text(max_size=200))

@@ -202,6 +202,30 @@ def test_newer_rows(recorded, own, outcome):
     assert codes(assessment, chosen) == {"missing": [8], "incompatible": [9], "compatible": []}[outcome]
 
 
+@pytest.mark.parametrize("own", ["1.0", None])
+def test_what_only_added_things_needs_no_floor(own):
+    """The fact is recorded with the row; what is not known is not compatible, and a floor is always asked for."""
+    chosen = policies(image_version=own)
+    recorded = [
+        row(1, "0001_a"),
+        row(2, "0002_b", image_version="2.0", additive=True),
+        row(3, "0003_c", image_version="2.0", additive=False),
+        row(4, "0004_d", image_version="2.0"),
+        row(5, "0005_e", image_version="2.0", additive=True, min_version="1.1"),
+    ]
+    assessment = look(files("0001_a"), recorded, chosen)
+    assert [r.key for r in assessment.incompatible] == ["0003_c", "0004_d", "0005_e"]
+
+
+def test_an_app_that_this_image_does_not_know_is_newer():
+    """Where a higher image recorded it; else its folder may have been forgotten."""
+    recorded = [row(1, "0001_a"), row(2, "shop.0001_b", image_version="2", additive=True)]
+    known = look(files("0001_a"), recorded, policies(image_version="1"))
+    assert ([r.key for r in known.newer], known.missing) == (["shop.0001_b"], ())
+    for own in ("2", None):
+        assert [r.key for r in look(files("0001_a"), recorded, policies(image_version=own)).missing]
+
+
 def test_newer_is_above_the_highest_file():
     """A row below the highest file is missing, whatever image recorded it."""
     chosen = policies(image_version="1")

@@ -107,6 +107,13 @@ def test_the_environment_named_in_the_file(tmp_path):
     assert settings(SMALLS_ENV="DEV").environment is Environment.DEV
 
 
+def test_no_seconds_are_no_limit():
+    """A deadline of 0 is none, as the servers themselves have it; on SQLite it ended the first query."""
+    read = settings(SMALLS_STATEMENT_TIMEOUT="0", SMALLS_RUN_TIMEOUT="0")
+    assert read.statement_timeout is None
+    assert read.run_timeout is None
+
+
 def test_empty_is_not_set():
     """An empty variable, as Compose passes it, says nothing."""
     found = settings(SMALLS_DATABASE_URL="", SMALLS_LOCK_TIMEOUT="", SMALLS_DB_PASSWORD="", SMALLS_VERSION="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from smalls.schema import Check, Column, Generated, Index, Sql, Table, types
-from smalls.sqltokens import names_in, rename_in, tokens
+from smalls.sqltokens import names_in, rename_in, tokens, with_numbers
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,10 @@ def test_a_table_renames_its_columns_in_all_its_texts():
     assert renamed.indexes == (Index("i", [Sql("abs(years)")], where="years > 1"),)
     assert renamed.constraints == (Check("years < 200"),)
     assert renamed.rename_columns({"years": "age"}) == table
+
+
+def test_booleans_as_numbers():
+    """Words only, and not where they say IS TRUE, which is no comparison."""
+    said = "a = TRUE AND b = false OR 'true' = \"true\" AND c IS TRUE AND d IS  NOT false AND NOT e = true"
+    want = "a = 1 AND b = 0 OR 'true' = \"true\" AND c IS TRUE AND d IS  NOT false AND NOT e = 1"
+    assert with_numbers(said) == want

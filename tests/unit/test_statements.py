@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from smalls.statements import only_reads, shown, split_statements, verb
+from smalls.statements import only_reads, shown, split_statements, verb, without_values
 
 
 @pytest.mark.parametrize(
@@ -97,3 +97,31 @@ def test_shown_is_one_bounded_line(sql):
     line = shown(sql)
     assert len(line.splitlines()) <= 1
     assert len(line) < 1100
+
+
+@pytest.mark.parametrize(
+    ("sql", "text"),
+    [
+        ("ALTER USER 'a'@'%' IDENTIFIED BY 'it''s'", "ALTER USER 'a'@'%' IDENTIFIED BY '***'"),
+        ('ALTER USER a IDENTIFIED BY "x\'y"', "ALTER USER a IDENTIFIED BY '***'"),
+        ("CREATE ROLE a PASSWORD $p$x$p$ VALID UNTIL '1'", "CREATE ROLE a PASSWORD '***' VALID UNTIL '***'"),
+        ("SET PASSWORD FOR a = PASSWORD('x')", "SET PASSWORD FOR a = PASSWORD('***')"),
+        (
+            "INSERT INTO u (id, password) VALUES ('a', 'b')",
+            "INSERT INTO u (id, password) VALUES ('***', '***')",
+        ),
+        ('CREATE TABLE "u" ("password" TEXT, "email" TEXT)', 'CREATE TABLE "u" ("password" TEXT, "email" TEXT)'),
+        ("CREATE SUBSCRIPTION s CONNECTION 'host=h password=p'", "CREATE SUBSCRIPTION s CONNECTION '***'"),
+        ("SELECT 'x' FROM t", "SELECT 'x' FROM t"),
+    ],
+)
+def test_passwords_are_not_shown(sql: str, text: str) -> None:
+    """From a word that speaks of secrets on, strings are masked."""
+    assert shown(sql) == text
+
+
+def test_values_of_other_programs_are_not_shown() -> None:
+    """Names stay, strings and numbers go."""
+    sql = "UPDATE t1 SET a = 'x', b2 = 1.5, c = $$y$$ WHERE `n 1` = 3 AND \"m 2\" = -4"
+    assert without_values(sql) == 'UPDATE t1 SET a = ?, b2 = ?, c = ? WHERE `n 1` = ? AND "m 2" = -?'
+    assert without_values('SELECT "a", `b 1`', names_in="`") == "SELECT ?, `b 1`"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from smalls.compilers.refusals import MARIADB, MYSQL, refusal
 from smalls.schema import Check, ForeignKey, Sql
-from smalls.sqltokens import tokens
+from smalls.sqltokens import tokens, with_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -246,7 +246,7 @@ class Ddl:
             return " ".join(filter(None, (quote(column[2]) + (column[3] or ""), column[4])))
         if not self.is_mysql:
             raise refusal("expression-index", self.engine, where)
-        return f"({localized(part.text, table)})"
+        return f"({localized(with_numbers(part.text), table)})"
 
     def is_functional(self, index: Index, table: Table) -> bool:
         """Tell whether an index is over an expression, which is a hidden column to MySQL."""

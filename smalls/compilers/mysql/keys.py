@@ -11,6 +11,7 @@ from smalls.compilers.mysql.online import COPY, INSTANT, NUMBERED, REBUILT, Way,
 from smalls.schema import Check, ForeignKey, Index, Unique, fit
 
 if TYPE_CHECKING:
+    from smalls.compilers.base import CheckName
     from smalls.operations import ChangePrimaryKey
     from smalls.schema import Column, Constraint, Table
 
@@ -91,7 +92,7 @@ def add_constraint(ddl: Ddl, constraint: Constraint, table: Table) -> list[State
     return [alter(table.key, f"ADD {ddl.constraint(constraint, table)}", way, _found(ddl, constraint, table))]
 
 
-def _found(ddl: Ddl, constraint: Constraint, table: Table) -> str:
+def _found(ddl: Ddl, constraint: Constraint, table: Table) -> str | CheckName:
     """Return the query that finds a constraint which the server names anew each time that it is made."""
     if constraint.name:
         return ""
@@ -105,8 +106,8 @@ def _found(ddl: Ddl, constraint: Constraint, table: Table) -> str:
 def drop_constraint(ddl: Ddl, constraint: Constraint, table: Table) -> list[Statement]:
     """Return what drops a constraint; the name is asked from the server where the models give none."""
     if isinstance(constraint, Check):
-        query = "" if constraint.name else lookups.check(constraint.sql, table, ddl)
-        return [_drop("CONSTRAINT", constraint.name, table, INSTANT, query)]
+        held = "" if constraint.name else lookups.check(constraint.sql, table, ddl)
+        return [_drop("CONSTRAINT", constraint.name, table, INSTANT, held)]
     if isinstance(constraint, Unique):
         query = "" if constraint.name else lookups.index(constraint.columns, table, unique=True)
         return [_drop("INDEX", constraint.name, table, clustering(table, indexing(ddl)), query)]
@@ -121,7 +122,7 @@ def drop_constraint(ddl: Ddl, constraint: Constraint, table: Table) -> list[Stat
     return dropped
 
 
-def _drop(what: str, name: str, table: Table, way: Way, query: str) -> Statement:
+def _drop(what: str, name: str, table: Table, way: Way, query: str | CheckName) -> Statement:
     if query:
         return named(table.key, f"DROP {what} {{name}}", way, query)
     return alter(table.key, f"DROP {what} {quote(name)}", way)

@@ -1,20 +1,17 @@
-"""Queries for the quoted names of what the models leave unnamed, and the server named by rules of its own."""
+"""What finds the quoted names of what the models leave unnamed, and the server named by rules of its own."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from smalls.compilers.mysql.ddl import Ddl, localized, text
-from smalls.schema import Check
-from smalls.sqltokens import tokens
+from smalls.compilers.base import SCRATCH, CheckName
+from smalls.compilers.mysql.ddl import Ddl, dotted, localized, text
+from smalls.schema import Check, types
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from smalls.schema import ForeignKey, Table
-
-# what a server writes otherwise than we did: quotes, parentheses, spaces, the character set of strings
-_NOISE = ("`", '"', "(", ")", " ", "\\", "_utf8mb4", "_utf8mb3", "_latin1")
+    from smalls.schema import Column, ForeignKey, Table
 
 
 def _table(table: Table) -> str:
@@ -55,40 +52,27 @@ def index(columns: Iterable[str], table: Table, *, unique: bool, name: str = "")
     )
 
 
-def check(sql: str, table: Table, ddl: Ddl) -> str:
-    """Return the query for the name of an unnamed check: the only one there can be, else by its text.
-
-    https://dev.mysql.com/doc/refman/9.1/en/create-table-check-constraints.html,
-    https://mariadb.com/kb/en/information-schema-check_constraints-table/
-    """
-    clause = "LOWER(c.check_clause)"
-    for noise in _NOISE:
-        clause = f"REPLACE({clause}, {text(noise)}, '')"
-    alone = len(_unnamed(table, ddl)) == 1
-    wanted = "" if alone else f" AND {clause} = {text(_denoised(sql, table))}"
-    schema = text(table.schema) if table.schema else "DATABASE()"
-    if not ddl.is_mysql:
-        return (
-            f"SELECT {_quoted('c.constraint_name')} FROM information_schema.check_constraints c"
-            f" WHERE c.constraint_schema = {schema} AND c.table_name = {text(table.name)}"
-            f" AND c.level = 'Table' AND c.constraint_name REGEXP '^CONSTRAINT_[0-9]+$'{wanted} ORDER BY 1 LIMIT 1"
-        )
-    return (
-        f"SELECT {_quoted('c.constraint_name')} FROM information_schema.check_constraints c"
-        " JOIN information_schema.table_constraints t USING (constraint_schema, constraint_name)"
-        f" WHERE c.constraint_schema = {schema} AND t.table_name = {text(table.name)}"
-        f" AND c.constraint_name REGEXP '_chk_[0-9]+$'{wanted} ORDER BY 1 LIMIT 1"
+def check(sql: str, table: Table, ddl: Ddl) -> CheckName:
+    """Return what the name of an unnamed check is found by: the only one there can be, else what it says."""
+    wanted = localized(sql, table)
+    columns = [ddl.column(_bare(column), table, checks=False) for column in table.columns]
+    members = ", ".join([*columns, f"CONSTRAINT `{SCRATCH}` CHECK ({wanted})"])
+    return CheckName(
+        dotted(table.key),
+        wanted,
+        f"CREATE TEMPORARY TABLE `{SCRATCH}` ({members})",
+        tuple(item.name for item in table.constraints if item.name),
+        alone=len(_unnamed(table, ddl)) == 1,
     )
+
+
+def _bare(column: Column) -> Column:
+    """Return a column with what its type needs, and nothing that a key must be for."""
+    number = {"auto": types.integer(), "bigauto": types.bigint()}
+    return column.with_(type=number.get(column.type.kind, column.type), default=None, comment="", extra=())
 
 
 def _unnamed(table: Table, ddl: Ddl) -> list[str]:
     """Return the checks that the server names by a number: in MySQL, those of columns too."""
     found = [item.sql for item in table.constraints if isinstance(item, Check) and not item.name]
     return found + [sql for column in table.columns for sql in column.checks if ddl.is_mysql]
-
-
-def _denoised(sql: str, table: Table) -> str:
-    found = "".join(token.text for token in tokens(localized(sql, table)) if token.kind != "space").lower()
-    for noise in _NOISE:
-        found = found.replace(noise, "")
-    return found.replace("!=", "<>")

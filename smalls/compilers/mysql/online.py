@@ -1,4 +1,4 @@
-"""How a change is made online, and statements that assert it: the server refuses rather than do it otherwise.
+"""How a change is made online, and statements that assert it; where a table cannot, the next best, step by step.
 
 https://dev.mysql.com/doc/refman/9.1/en/innodb-online-ddl-operations.html,
 https://mariadb.com/kb/en/innodb-online-ddl-overview/
@@ -6,28 +6,38 @@ https://mariadb.com/kb/en/innodb-online-ddl-overview/
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from smalls.compilers.base import Statement
 from smalls.compilers.mysql.ddl import LARGE, Ddl, dotted, is_expression, quote
 
 if TYPE_CHECKING:
+    from smalls.compilers.base import CheckName
     from smalls.schema import Column, Table, TableKey
 
 
 @dataclass(frozen=True, slots=True)
 class Way:
-    """An algorithm, the lock that it takes ("" where the word is not allowed), whether it writes the table anew."""
+    """An algorithm, the lock that it takes ("" where the word is not allowed), whether it writes the table anew.
+
+    `unless` tells what it depends on, and what is done otherwise.
+    """
 
     algorithm: str
     lock: str
     rewrites: bool
+    unless: str = ""
 
     @property
     def words(self) -> str:
-        """What the plan says, and ALTER TABLE asserts."""
+        """What ALTER TABLE asserts."""
         return f"ALGORITHM={self.algorithm}" + (f", LOCK={self.lock}" if self.lock else "")
+
+    @property
+    def told(self) -> str:
+        """What the plan says."""
+        return f"{self.words}{self.unless}"
 
 
 INSTANT = Way("INSTANT", "", rewrites=False)
@@ -36,40 +46,32 @@ REBUILT = Way("INPLACE", "NONE", rewrites=True)
 NUMBERED = Way("INPLACE", "SHARED", rewrites=True)
 COPY = Way("COPY", "SHARED", rewrites=True)
 
-# the lengths that VARCHAR may grow between with as many bytes for its length as before, whatever the characters'
-# size: 255 bytes are 63, 85, 127 or 255 characters
-_BRACKETS = (63, 85, 127, 255)
+# what a table may be unable to do by itself, which nothing but the server knows: it has a full-text index, is
+# compressed, is of another engine than InnoDB, or has been changed instantly as often as it can be
+_NEXT_BEST = {"INSTANT": [f", {IN_PLACE.words}", ""], "NOCOPY": [f", {IN_PLACE.words}", ""], "INPLACE": [""]}
+
+# the length of a VARCHAR that holds more bytes than this is kept in two bytes
+_ONE_BYTE = 255
+_SIZES = {4: "utf8mb4", 3: "utf8mb3", 2: "ucs2", 1: "latin1"}
 
 
-def alter(key: TableKey, change: str, way: Way | None = None, found_by: str = "") -> Statement:
-    """Return ALTER TABLE with the way asserted, or left to the server where that alone can tell."""
+def alter(key: TableKey, change: str, way: Way, found_by: str | CheckName = "") -> Statement:
+    """Return ALTER TABLE with the way asserted, and what to send instead where the table refuses it."""
     sql = f"ALTER TABLE {dotted(key)} {change}"
-    if way is None:
-        chosen = "ALGORITHM chosen by the server"
-        return Statement(sql, transactional=False, lock="SHARED", rewrites=True, online=chosen)
-    lock = way.lock or "NONE"
     return Statement(
         f"{sql}, {way.words}",
         transactional=False,
-        lock=lock,
+        lock=way.lock or "NONE",
         rewrites=way.rewrites,
-        online=way.words,
+        online=way.told,
         found_by=found_by,
+        otherwise=tuple(f"{sql}{words}" for words in _NEXT_BEST.get(way.algorithm, ())),
     )
 
 
-def named(key: TableKey, change: str, way: Way, query: str, *, optional: bool = False) -> Statement:
+def named(key: TableKey, change: str, way: Way, query: str | CheckName, *, optional: bool = False) -> Statement:
     """Return ALTER TABLE about something whose name `query` finds; `change` holds `{name}`."""
-    made = alter(key, change, way)
-    return Statement(
-        made.sql,
-        transactional=False,
-        lock=made.lock,
-        rewrites=made.rewrites,
-        online=made.online,
-        named_by=query,
-        optional=optional,
-    )
+    return replace(alter(key, change, way), named_by=query, optional=optional)
 
 
 def metadata(ddl: Ddl) -> Way:
@@ -100,7 +102,7 @@ def modify(ddl: Ddl, table: Table, old: Column, new: Column, *, checks: bool) ->
     return [alter(table.key, f"MODIFY COLUMN {after}", _way(ddl, table, old, new, checks=checks))]
 
 
-def _way(ddl: Ddl, table: Table, old: Column, new: Column, *, checks: bool) -> Way | None:
+def _way(ddl: Ddl, table: Table, old: Column, new: Column, *, checks: bool) -> Way:
     def rest(column: Column, **changes: object) -> str:
         plain = column.with_(default=None, comment="", **changes)
         return ddl.column(plain, table, checks=False)
@@ -117,11 +119,15 @@ def _way(ddl: Ddl, table: Table, old: Column, new: Column, *, checks: bool) -> W
     return COPY
 
 
-def _widening(ddl: Ddl, old: int, new: int) -> Way | None:
+def _widening(ddl: Ddl, old: int, new: int) -> Way:
+    """Return the way of a longer VARCHAR, which is copied where its length then takes a byte more."""
     if new < old:
         return COPY
-    same = [old <= edge for edge in _BRACKETS] == [new <= edge for edge in _BRACKETS]
-    return metadata(ddl) if same else None
+    copied = [name for size, name in _SIZES.items() if old * size <= _ONE_BYTE < new * size]
+    if not copied:
+        return metadata(ddl)
+    told = f"; {COPY.words} in a character set like {' or '.join(copied)}"
+    return replace(metadata(ddl), unless=told, rewrites="utf8mb4" in copied)  # the servers' default
 
 
 def set_null(table: Table, column: Column, ddl: Ddl) -> list[Statement]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from smalls.compilers.base import Statement
 from smalls.compilers.postgres.following import Change, change, follow_rename, put_on
-from smalls.compilers.postgres.names import auto_name, mentioned
+from smalls.compilers.postgres.names import auto_name, is_unique_word, mentioned
 from smalls.compilers.postgres.statements import (
     EXCLUSIVE,
     alter,
@@ -17,7 +18,6 @@ from smalls.compilers.postgres.statements import (
 )
 from smalls.compilers.postgres.text import (
     column_definition,
-    constraint_definition,
     index_statement,
     literal,
     quote,
@@ -47,8 +47,8 @@ def add_column(operation: AddColumn, before: Schema, version: int) -> list[State
     table, column, key = before.table(operation.table), operation.column, operation.table
     return [
         *create_sequence(column, before),
-        *_with_values(operation, before, version),
-        *change(_without_words(table), _without_words(table.swap("columns", None, column))).on,
+        *_with_values(replace(operation, column=_without_unique(column)), before, version),
+        *change(table, table.swap("columns", None, column)).on,
         *([comment(f"COLUMN {relation(key)}.{quote(column.name)}", column.comment)] if column.comment else []),
     ]
 
@@ -104,9 +104,9 @@ def fire_deferred(schema: Schema, key: object) -> list[Statement]:
     return [Statement("SET CONSTRAINTS ALL IMMEDIATE")] if deferred else []
 
 
-def _without_words(table: Table) -> Table:
-    """Return the table without what stands verbatim in its columns' definitions: UNIQUE comes with the column."""
-    return table.with_(columns=[column.with_(extra=()) for column in table.columns])
+def _without_unique(column: Column) -> Column:
+    """Return the column without the word UNIQUE: the constraint comes after, so that nobody waits for its index."""
+    return column.with_(extra=[extra for extra in column.extra if not is_unique_word(extra)])
 
 
 def create_sequence(column: Column, before: Schema) -> list[Statement]:
@@ -162,7 +162,7 @@ def make_again(table: Table, column: Column, version: int) -> Iterator[Statement
             yield Statement(index_statement(key, index), lock="SHARE")
     for item in table.constraints:
         if name in (mentioned(item.sql, table) if isinstance(item, Check) else columns_of(item)):
-            yield from put_on(key, item.name or auto_name(table, item), constraint_definition(item))
+            yield from put_on(key, item.name or auto_name(table, item), item)
 
 
 def _index_uses(table: Table, index: Index, name: str) -> bool:

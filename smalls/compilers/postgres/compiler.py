@@ -14,13 +14,13 @@ from smalls.compilers.postgres.statements import (
     EXCLUSIVE,
     SHARE,
     SHARE_UPDATE,
+    build_index,
     comment,
     drop_constraint,
+    drop_index,
 )
-from smalls.compilers.postgres.text import beside, constraint_definition, index_statement, quote, relation
+from smalls.compilers.postgres.text import beside, index_statement, quote, relation
 from smalls.schema import Schema
-
-CONCURRENT = "CONCURRENTLY: writers are not blocked"
 
 
 class PostgresCompiler:
@@ -100,22 +100,15 @@ class PostgresCompiler:
         key, index = operation.table, operation.index
         if not operation.concurrently:
             return [Statement(index_statement(key, index), lock=SHARE)]
-        # a build that failed leaves an invalid index of that name behind:
-        # https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
-        leftover = f"DROP INDEX CONCURRENTLY IF EXISTS {beside(key, index.name)}"
-        return [
-            Statement(sql, transactional=False, lock=SHARE_UPDATE, online=CONCURRENT)
-            for sql in (leftover, index_statement(key, index, concurrently=True))
-        ]
+        return [*build_index(key, index)]
 
     @_steps.register
     def _(self, operation: ops.DropIndex, before: Schema) -> list[Step]:
         del before
-        name = beside(operation.table, operation.index.name)
-        if not operation.concurrently:
-            return [Statement(f"DROP INDEX {name}", lock=EXCLUSIVE)]
-        sql = f"DROP INDEX CONCURRENTLY IF EXISTS {name}"
-        return [Statement(sql, transactional=False, lock=SHARE_UPDATE, online=CONCURRENT)]
+        key, name = operation.table, operation.index.name
+        if operation.concurrently:
+            return [drop_index(key, name)]
+        return [Statement(f"DROP INDEX {beside(key, name)}", lock=EXCLUSIVE)]
 
     @_steps.register
     def _(self, operation: ops.RenameIndex, before: Schema) -> list[Step]:
@@ -131,7 +124,7 @@ class PostgresCompiler:
     def _(self, operation: ops.AddConstraint, before: Schema) -> list[Step]:
         table, item = before.table(operation.table), operation.constraint
         if item.name:
-            return [*put_on(table.key, item.name, constraint_definition(item))]
+            return [*put_on(table.key, item.name, item)]
         return [*change(table, operation.apply(before).table(table.key)).on]
 
     @_steps.register

@@ -8,20 +8,21 @@ from smalls.compilers.postgres.names import owned
 from smalls.compilers.postgres.statements import (
     EXCLUSIVE,
     SHARE_ROW,
+    add_unique,
     add_validated,
-    alter,
     drop_constraint,
     renames,
 )
-from smalls.compilers.postgres.text import quote
+from smalls.compilers.postgres.text import constraint_definition
 from smalls.ordering.untangle import Spares, untangle
+from smalls.schema import ForeignKey, Unique
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
     from smalls.compilers.base import Statement
     from smalls.compilers.postgres.names import Owned, Tag
-    from smalls.schema import Table, TableKey
+    from smalls.schema import Constraint, Table, TableKey
 
 
 def follow_rename(before: Table, after: Table) -> list[Statement]:
@@ -71,11 +72,12 @@ def _constraints(table: Table) -> list[Owned]:
 
 def _add(key: TableKey, items: Iterable[Owned], names: Iterable[str]) -> list[Statement]:
     pairs = zip(items, names, strict=True)
-    return [statement for item, name in pairs for statement in put_on(key, name, item.definition)]
+    return [statement for held, name in pairs if held.item for statement in put_on(key, name, held.item)]
 
 
-def put_on(key: TableKey, name: str, definition: str) -> list[Statement]:
-    """Add a constraint, in two steps where PostgreSQL has them."""
-    if definition.startswith("UNIQUE"):
-        return [alter(key, f"ADD CONSTRAINT {quote(name)} {definition}")]
-    return add_validated(key, name, definition, lock=SHARE_ROW if definition.startswith("FOREIGN") else EXCLUSIVE)
+def put_on(key: TableKey, name: str, item: Constraint) -> list[Statement]:
+    """Add a constraint in steps, so that what takes long blocks nobody."""
+    if isinstance(item, Unique):
+        return add_unique(key, name, item)
+    lock = SHARE_ROW if isinstance(item, ForeignKey) else EXCLUSIVE
+    return add_validated(key, name, constraint_definition(item), lock=lock)

@@ -11,7 +11,7 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from smalls.compilers.postgres.text import LIMIT, constraint_definition
+from smalls.compilers.postgres.text import LIMIT
 from smalls.schema import Check, ForeignKey, Unique, fit
 from smalls.sqltokens import meaning
 
@@ -28,15 +28,15 @@ Tag: TypeAlias = Hashable
 class Owned:
     """An object that a table owns and PostgreSQL named; `what` is "primary key", "constraint" or "sequence".
 
-    `definition` is what ADD CONSTRAINT takes. Which of several with one `group` has which number at the end of its
-    name is chance: the order in which they came to be. Only the set of their names is certain.
+    `item` is the constraint itself, None for anything else. Which of several with one `group` has which number at
+    the end of its name is chance: the order in which they came to be. Only the set of their names is certain.
     """
 
     what: str
     tag: Tag
     group: tuple[str, str]
     name: str
-    definition: str = ""
+    item: Constraint | None = None
 
 
 def object_name(first: str, second: str, label: str) -> str:
@@ -90,10 +90,10 @@ def owned(table: Table) -> list[Owned]:
     """Return what `table` owns and PostgreSQL named, in the order in which CREATE TABLE would name it."""
     taken = {fit(item.name, LIMIT) for item in table.constraints if item.name}
     found = []
-    for what, tag, group, definition in _unnamed(table):
+    for what, tag, group, item in _unnamed(table):
         name = _free(*group, table.name, taken)
         taken.add(name)
-        found.append(Owned(what, tag, group, name, definition))
+        found.append(Owned(what, tag, group, name, item))
     return found
 
 
@@ -109,26 +109,26 @@ def _free(stem: str, label: str, table: str, taken: set[str]) -> str:
     return name
 
 
-def _unnamed(table: Table) -> Iterator[tuple[str, Tag, tuple[str, str], str]]:
-    """Yield kind, tag, group and definition of everything that has no name of its own."""
+def _unnamed(table: Table) -> Iterator[tuple[str, Tag, tuple[str, str], Constraint | None]]:
+    """Yield kind, tag, group and constraint of everything that has no name of its own."""
     for column in table.columns:
         if sequenced(column):
-            yield "sequence", ("sequence", column.name), (column.name, "seq"), ""
+            yield "sequence", ("sequence", column.name), (column.name, "seq"), None
     if table.primary_key:
-        yield "primary key", "primary key", ("", "pkey"), ""
+        yield "primary key", "primary key", ("", "pkey"), None
     for column in table.columns:
         yield from _of_column(table, column)
     for item in table.constraints:
         if not item.name:
-            yield "constraint", item, _group(table, item), constraint_definition(item)
+            yield "constraint", item, _group(table, item), item
 
 
-def _of_column(table: Table, column: Column) -> Iterator[tuple[str, Tag, tuple[str, str], str]]:
+def _of_column(table: Table, column: Column) -> Iterator[tuple[str, Tag, tuple[str, str], Constraint]]:
     items: list[Constraint] = [Check(sql) for sql in column.checks]
     items += [Unique(column.name) for extra in column.extra if is_unique_word(extra)]
     for number, item in enumerate(items):
         tag = ("check" if isinstance(item, Check) else "unique", column.name, item, number)
-        yield "constraint", tag, _group(table, item), constraint_definition(item)
+        yield "constraint", tag, _group(table, item), item
 
 
 def _group(table: Table, item: Constraint) -> tuple[str, str]:

@@ -10,13 +10,14 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from smalls.compilers.base import Statement
-from smalls.compilers.postgres.text import beside, literal, quote, relation, string
+from smalls.compilers.postgres.text import beside, deferred, index_statement, literal, quote, relation, string
+from smalls.schema import Index
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from smalls.operations import Value
-    from smalls.schema import TableKey
+    from smalls.schema import TableKey, Unique
 
 EXCLUSIVE = "ACCESS EXCLUSIVE"
 SHARE_UPDATE = "SHARE UPDATE EXCLUSIVE"
@@ -25,6 +26,10 @@ SHARE = "SHARE"
 ROW = "ROW EXCLUSIVE"
 VALIDATED = "NOT VALID, validated next"
 VALIDATES = "reads every row while others read and write"
+CONCURRENT = "CONCURRENTLY: writers are not blocked"
+LEFTOVER = "only where a build that failed left it, invalid"
+_BUILDING = "SELECT index_relid FROM pg_stat_progress_create_index WHERE index_relid IS NOT NULL"
+BUILT = "of the index that is there, no scan"
 
 
 def alter(
@@ -40,6 +45,49 @@ def add_validated(key: TableKey, name: str, definition: str, *, lock: str = EXCL
     return [
         alter(key, f"ADD CONSTRAINT {quote(name)} {definition} NOT VALID", lock=lock, online=VALIDATED),
         replace(validate, alone=True),
+    ]
+
+
+def build_index(key: TableKey, index: Index) -> list[Statement]:
+    """Build an index while others write, over the invalid one that a build that failed has left behind.
+
+    One that is still being built is invalid too, and is left alone.
+
+    https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+    """
+    name = beside(key, index.name)
+    found = (
+        f"SELECT 1 FROM pg_index WHERE indexrelid = to_regclass({string(name)})"
+        f" AND indrelid = to_regclass({string(relation(key))}) AND {{}}indisvalid"
+    )
+    invalid = f"{found.format('NOT ')} AND indexrelid NOT IN ({_BUILDING})"
+    built = _outside(index_statement(key, index, concurrently=True), SHARE, CONCURRENT)
+    return [
+        replace(_outside(f"DROP INDEX CONCURRENTLY IF EXISTS {name}", EXCLUSIVE, LEFTOVER, invalid), clears=True),
+        replace(built, found_by=found.format("")),
+    ]
+
+
+def drop_index(key: TableKey, name: str) -> Statement:
+    """Drop an index while others read and write."""
+    return _outside(f"DROP INDEX CONCURRENTLY IF EXISTS {beside(key, name)}", EXCLUSIVE, CONCURRENT)
+
+
+def _outside(sql: str, lock: str, online: str, named_by: str = "") -> Statement:
+    """Return a statement of CONCURRENTLY; without the word it is one for a transaction, under `lock`."""
+    plain = Statement(sql.replace(" CONCURRENTLY", "", 1), lock=lock, named_by=named_by, optional=bool(named_by))
+    return replace(plain, sql=sql, transactional=False, lock=SHARE_UPDATE, online=online, inside=plain)
+
+
+def add_unique(key: TableKey, name: str, item: Unique) -> list[Statement]:
+    """Add a unique constraint in two steps, so that its index is built while others write.
+
+    https://www.postgresql.org/docs/current/sql-altertable.html#SQL-ALTERTABLE-DESC-ADD-TABLE-CONSTRAINT-USING-INDEX
+    """
+    using = f"UNIQUE USING INDEX {quote(name)}{deferred(item.deferrable)}"
+    return [
+        *build_index(key, Index(name, item.columns, unique=True)),
+        alter(key, f"ADD CONSTRAINT {quote(name)} {using}", online=BUILT),
     ]
 
 

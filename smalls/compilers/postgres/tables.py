@@ -88,10 +88,9 @@ def _told_apart(table: Table) -> tuple[list[str], list[tuple[str, str]], list[tu
 
 def _constraints(table: Table) -> list[tuple[str, str]]:
     """Return names and definitions, but for what is a word in a column's definition."""
-    unnamed = [
-        (item.name, item.definition) for item in owned(table) if item.what == "constraint" and not _is_written(item)
-    ]
-    return [*unnamed, *((item.name, constraint_definition(item)) for item in table.constraints if item.name)]
+    unnamed = [(held.name, held.item) for held in owned(table) if held.item and not _is_written(held)]
+    named = [(item.name, item) for item in table.constraints if item.name]
+    return [(name, constraint_definition(item)) for name, item in (*unnamed, *named)]
 
 
 def _is_written(item: Owned) -> bool:

@@ -102,7 +102,7 @@ def constraint_definition(item: Constraint) -> str:
     if isinstance(item, Check):
         return f"CHECK ({item.sql})"
     if not isinstance(item, ForeignKey):
-        return f"UNIQUE ({listed(item.columns)}){_deferrable(item.deferrable)}"
+        return f"UNIQUE ({listed(item.columns)}){deferred(item.deferrable)}"
     actions = [
         f" ON {word} {action}"
         for word, action in (("DELETE", item.on_delete), ("UPDATE", item.on_update))
@@ -110,11 +110,12 @@ def constraint_definition(item: Constraint) -> str:
     ]
     return (
         f"FOREIGN KEY ({listed(item.columns)}) REFERENCES {relation(item.ref_table)} ({listed(item.ref_columns)})"
-        f"{''.join(actions)}{_deferrable(item.deferrable)}"
+        f"{''.join(actions)}{deferred(item.deferrable)}"
     )
 
 
-def _deferrable(words: str) -> str:
+def deferred(words: str) -> str:
+    """Return the words of a constraint that say when it is checked."""
     if not words:
         return ""
     return f" {words}" if "DEFERRABLE" in words.upper() else f" DEFERRABLE {words}"

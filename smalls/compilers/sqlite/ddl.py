@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from smalls.compilers.refusals import SQLITE, refusal
 from smalls.schema import Check, ForeignKey, types
+from smalls.sqltokens import with_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -181,9 +182,9 @@ def create_index(index: Index, table: Table) -> str:
         raise refusal("method", SQLITE, f"index {index.name}")
     if index.nulls_distinct is False:
         raise refusal("nulls", SQLITE, f"index {index.name}")
-    parts = ", ".join(quote(part) if isinstance(part, str) else part.text for part in index.parts)
+    parts = ", ".join(quote(part) if isinstance(part, str) else with_numbers(part.text) for part in index.parts)
     unique = "UNIQUE " if index.unique else ""
-    where = f" WHERE {index.where}" if index.where else ""
+    where = f" WHERE {with_numbers(index.where)}" if index.where else ""
     return f"CREATE {unique}INDEX {index_name(index.name, table)} ON {quote(table.name)} ({parts}){where}"
 
 

@@ -82,6 +82,13 @@ CASES = (
     Case("named-unique-constraint", HEAD, _meta("SQL('CONSTRAINT a_and_b UNIQUE (a, b)')"), ROWS),
     field("field-unique-constraint", "IntegerField()", "IntegerField(constraints=[SQL('UNIQUE')])", 1, 2),
     Case(
+        "unique-column-comes",
+        "class Thing(M):\n    name = CharField()\n",
+        "class Thing(M):\n    name = CharField()\n"
+        "    value = IntegerField(null=True, constraints=[SQL('UNIQUE')])\n",
+        {"thing": [{"id": 1, "name": "x"}, {"id": 2, "name": "y"}]},
+    ),
+    Case(
         "deferrable-unique",
         HEAD,
         _meta("SQL('UNIQUE (a) DEFERRABLE INITIALLY DEFERRED')"),
@@ -133,6 +140,14 @@ CASES = (
         PARENT
         + "class Child(M):\n    name = CharField()\n    parent = ForeignKeyField(Parent, on_delete='CASCADE')\n",
         {"parent": [{"id": 1, "name": "p"}], "child": [{"id": 1, "name": "c"}]},
+        backfills=("Child.parent=1",),
+    ),
+    Case(
+        "not-null-foreign-key-column-goes",
+        PARENT
+        + "class Child(M):\n    name = CharField()\n    parent = ForeignKeyField(Parent, on_delete='CASCADE')\n",
+        PARENT + "class Child(M):\n    name = CharField()\n",
+        {"parent": [{"id": 1, "name": "p"}], "child": [{"id": 1, "name": "c", "parent_id": 1}]},
         backfills=("Child.parent=1",),
     ),
     Case(

@@ -59,6 +59,23 @@ CASES = (
         ROWS,
         only=("sqlite", "postgres"),
     ),
+    Case(
+        "expression-index-on-mysql",
+        HEAD,
+        _added("Thing.add_index(EnclosedNodeList([fn.IF(Thing.b == True, Thing.a, 'x')]), name='lowered')"),
+        ROWS,
+        only=("mysql9",),
+    ),
+    Case(
+        "partial-index-over-booleans",
+        "class Thing(M):\n    a = CharField()\n    b = BooleanField()\n",
+        "class Thing(M):\n    a = CharField()\n    b = BooleanField()\n"
+        "Thing.add_index(Thing.a, where=(Thing.b == True), name='yes')\n"
+        "Thing.add_index(Thing.a, where=SQL('b = FALSE'), name='no')\n"
+        "Thing.add_index(Thing.a, where=SQL('b IS NOT TRUE'), name='not_yes')\n",
+        {"thing": [{"id": 1, "a": "x", "b": True}]},
+        only=("sqlite", "postgres"),
+    ),
     Case("descending-index", HEAD, _added("Thing.add_index(Thing.b.desc(), name='down')"), ROWS),
     Case(
         "raw-index",

@@ -37,6 +37,7 @@ from tests.unit.compilers.states import AGE, CHECK, ID, KEY, POST, STATE, TITLE,
 
 COMPILERS = {MYSQL: MysqlCompiler("mysql"), MARIADB: MysqlCompiler("mariadb")}
 N = Column("n", types.integer())
+WIDE = Column("wide", types.varchar(100))
 INSTANT = "ALGORITHM=INSTANT"
 IN_PLACE = "ALGORITHM=INPLACE, LOCK=NONE"
 NO_COPY = "ALGORITHM=NOCOPY, LOCK=NONE"
@@ -153,8 +154,8 @@ CASES = [
     # the length may need another byte, and whether it does is the character set's business
     (
         AlterColumn("post", TITLE, TITLE.with_(type=types.varchar(90))),
-        [f"{POSTED} MODIFY COLUMN `title` VARCHAR(90) NOT NULL DEFAULT 'x' COMMENT 'head'"],
-        None,
+        [f"{POSTED} MODIFY COLUMN `title` VARCHAR(90) NOT NULL DEFAULT 'x' COMMENT 'head', {IN_PLACE}"],
+        [f"{POSTED} MODIFY COLUMN `title` VARCHAR(90) NOT NULL DEFAULT 'x' COMMENT 'head', {INSTANT}"],
     ),
     (
         AlterColumn("post", TITLE, TITLE.with_(type=types.varchar(40))),
@@ -306,22 +307,38 @@ def test_an_index_over_an_expression():
 
 def test_a_plan_is_told_what_a_statement_costs():
     """The lock, whether the table is written anew, and that nothing waits for a commit."""
+    state = STATE.put(POST.swap("columns", None, WIDE))
     found = [
-        COMPILERS[MYSQL].compile(operation, STATE)[-1]
+        COMPILERS[MYSQL].compile(operation, state)[-1]
         for operation in (
             AddColumn("post", N.with_(null=True)),
             AlterColumn("post", TITLE, TITLE.with_(null=True)),
             AlterColumn("post", AGE, AGE.with_(type=types.bigint())),
             AlterColumn("post", TITLE, TITLE.with_(type=types.varchar(90))),
+            AlterColumn("post", WIDE, WIDE.with_(type=types.varchar(200))),
         )
     ]
     assert [(step.lock, step.rewrites, step.online) for step in found] == [
         ("NONE", False, INSTANT),
         ("NONE", True, IN_PLACE),
         ("SHARED", True, COPY),
-        ("SHARED", True, "ALGORITHM chosen by the server"),
+        ("NONE", True, f"{IN_PLACE}; {COPY} in a character set like utf8mb4 or utf8mb3"),
+        ("NONE", False, f"{IN_PLACE}; {COPY} in a character set like ucs2"),
     ]
     assert not any(step.transactional for step in found)
+
+
+def test_a_form_that_is_asserted_has_others_behind_it():
+    """From the cheapest to the server's own choice; copying needs none."""
+    (instant,) = COMPILERS[MYSQL].compile(AddColumn("post", N.with_(null=True)), STATE)
+    added = f"{POSTED} ADD COLUMN `n` INTEGER"
+    assert (instant.sql, *instant.otherwise) == (f"{added}, {INSTANT}", f"{added}, {IN_PLACE}", added)
+    (index,) = COMPILERS[MARIADB].compile(AddIndex("post", Index("i", "age")), STATE)
+    assert index.otherwise == (f"{POSTED} ADD INDEX `i` (`age`), {IN_PLACE}", f"{POSTED} ADD INDEX `i` (`age`)")
+    (index,) = COMPILERS[MYSQL].compile(AddIndex("post", Index("i", "age")), STATE)
+    assert index.otherwise == (f"{POSTED} ADD INDEX `i` (`age`)",)
+    (copied,) = COMPILERS[MYSQL].compile(AlterColumn("post", AGE, AGE.with_(type=types.bigint())), STATE)
+    assert copied.otherwise == ()
 
 
 def test_values_are_parameters():

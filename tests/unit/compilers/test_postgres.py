@@ -3,6 +3,7 @@
 import pytest
 
 from smalls.autoerrors import UnsupportedError
+from smalls.compilers.base import compile_all
 from smalls.compilers.postgres import PostgresCompiler
 from smalls.compilers.postgres.names import object_name
 from smalls.compilers.postgres.types import conversion, rewrites, word
@@ -170,8 +171,18 @@ SAID: list[tuple[str, Operation, list[tuple[str, str]]]] = [
     ),
     (
         "unique",
-        AddConstraint("post", Unique(["a", "author_id"])),
-        [('ALTER TABLE "post" ADD CONSTRAINT "post_a_author_id_key" UNIQUE ("a", "author_id")', STRONG)],
+        AddConstraint("post", Unique(["a", "id"])),
+        [
+            ('DROP INDEX CONCURRENTLY IF EXISTS "post_a_id_key"', "SHARE UPDATE EXCLUSIVE"),
+            (
+                'CREATE UNIQUE INDEX CONCURRENTLY "post_a_id_key" ON "post" ("a", "id")',
+                "SHARE UPDATE EXCLUSIVE",
+            ),
+            (
+                'ALTER TABLE "post" ADD CONSTRAINT "post_a_id_key" UNIQUE USING INDEX "post_a_id_key"',
+                STRONG,
+            ),
+        ],
     ),
     (
         "drop-unnamed-key",
@@ -217,8 +228,41 @@ def test_concurrent_index_runs_alone_and_clears_what_a_failed_build_left():
         'CREATE INDEX CONCURRENTLY "i" ON "post" ("a")',
     ]
     assert not any(step.transactional for step in steps)
+    assert steps[0].clears
+    assert steps[0].optional  # whatever is there and valid is not ours to drop
     (gone,) = PostgresCompiler().compile(DropIndex("post", Index("i", "a"), concurrently=True), SCHEMA)
     assert gone.sql == 'DROP INDEX CONCURRENTLY IF EXISTS "i"'
+
+
+def test_what_refuses_a_transaction_has_a_form_that_does_not():
+    """For a file that asks for one transaction, and for a table that the same migration makes."""
+    unique = AddConstraint("post", Unique("a", deferrable="INITIALLY DEFERRED", name="u"))
+    index = AddIndex("post", Index("i", "a"), concurrently=True)
+    operations = [unique, index, index.inverse()]
+    together = compile_all(PostgresCompiler(), operations, SCHEMA, together=True)
+    on_new = compile_all(PostgresCompiler(), [AddTable(POST), *operations], Schema([AUTHOR]))
+    built = [
+        'CREATE UNIQUE INDEX "u" ON "post" ("a")',
+        'ALTER TABLE "post" ADD CONSTRAINT "u" UNIQUE USING INDEX "u" DEFERRABLE INITIALLY DEFERRED',
+        'CREATE INDEX "i" ON "post" ("a")',
+        'DROP INDEX IF EXISTS "i"',
+    ]
+    steps = [step for item in together for step in item.steps]
+    assert [step.sql for step in steps if not step.optional] == built
+    assert all(step.transactional for step in steps)
+    assert [step.sql for step in steps if step.optional] == ['DROP INDEX IF EXISTS "u"', 'DROP INDEX IF EXISTS "i"']
+    assert [step.sql for item in on_new[1:] for step in item.steps] == built
+
+
+def test_a_unique_column_comes_before_its_constraint():
+    """Its index is built while others write."""
+    column = Column("x", types.integer(), null=True, extra=["UNIQUE", "COMPRESSION lz4"])
+    assert [sql for sql, _ in _said(AddColumn("post", column))] == [
+        'ALTER TABLE "post" ADD COLUMN "x" INTEGER COMPRESSION lz4',
+        'DROP INDEX CONCURRENTLY IF EXISTS "post_x_key"',
+        'CREATE UNIQUE INDEX CONCURRENTLY "post_x_key" ON "post" ("x")',
+        'ALTER TABLE "post" ADD CONSTRAINT "post_x_key" UNIQUE USING INDEX "post_x_key"',
+    ]
 
 
 def test_one_of_several_unnamed_checks_goes_by_making_all_of_them_anew():

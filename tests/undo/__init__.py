@@ -1,0 +1,1 @@
+"""Older images and newer databases."""
