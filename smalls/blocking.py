@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -21,7 +20,7 @@ _REMIND_EVERY = 30.0
 class Watch:
     """Looks, from a thread, at the statement that runs; asks the server once it takes long.
 
-    `last` is who held up the statement at hand when we last asked.
+    `last` is who held up the statement at hand, in this try or one before, when we last asked.
     """
 
     def __init__(self, work: WorkSession, emit: Emit, lock_timeout: float) -> None:
@@ -33,11 +32,14 @@ class Watch:
         self._tap: Tap | None = None
         self._wire: Wire | None = None
         self._told: dict[str, float] = {}
+        self._key = self._held_up = ""
         self.last: Holder | None = None
 
     def over(self, tap: Tap, key: str) -> None:
         """Watch the statements of a migration from now on."""
-        self._tap, self._key, self.last = tap, key, None
+        if key != self._key:
+            self.last = None
+        self._tap, self._key = tap, key
         if self._thread is None and self._work.dialect.has_sessions:
             self._thread = threading.Thread(target=self._look, daemon=True, name="smalls-watch")
             self._thread.start()
@@ -47,8 +49,12 @@ class Watch:
         self._over.set()
         if self._thread is not None:
             self._thread.join(_FAREWELL)  # it may wait for a server that does not answer
+        self._hang_up()
+
+    def _hang_up(self) -> None:
         if self._wire is not None:
             self._wire.close()
+            self._wire = None
 
     def _look(self) -> None:
         running, since = None, 0.0
@@ -57,9 +63,15 @@ class Watch:
             if entry is not running:
                 running, since = entry, time.monotonic()
                 self._told = {}
+                if entry is not None and entry.sql != self._held_up:
+                    self.last = None
             elif entry is not None and time.monotonic() - since >= self._after / 2:
-                with contextlib.suppress(Exception):  # without the right to know, or on a server that cannot tell
+                try:
                     self._ask(entry, time.monotonic() - since)
+                except (
+                    Exception
+                ):  # without the right to know, on a server that cannot tell, or its connection is gone
+                    self._hang_up()
 
     def _running(self) -> Sent | None:
         entry = self._tap.sent[-1] if self._tap and self._tap.sent else None
@@ -73,7 +85,7 @@ class Watch:
             self._wire = self._work.wire()
         holders = self._work.dialect.blockers(self._wire.query, session)
         if holders and entry.outcome == "running":
-            self.last = holders[0]
+            self.last, self._held_up = holders[0], entry.sql
         for holder in holders:
             if time.monotonic() - self._told.get(holder.session, -_REMIND_EVERY) >= _REMIND_EVERY:
                 self._told[holder.session] = time.monotonic()

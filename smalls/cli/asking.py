@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from smalls.cli.typed import answer_to
 from smalls.hints import parse_value
 
 if TYPE_CHECKING:
@@ -30,22 +31,18 @@ def _rename(run: Run, question: Question) -> str | None:
     what = "column" if question.kind == "rename_column" else "table"
     prefix = f"{question.table}." if question.table else ""
     for option in question.options:
-        answer = _answer(run, f"Is the {what} {prefix}{question.name} the old {option} under a new name? [y/N]")
+        answer = answer_to(
+            f"Is the {what} {prefix}{question.name} the old {option} under a new name? [y/N]", run.stop
+        )
         if answer.lower() in {"y", "yes"}:
             return option
     return None
 
 
 def _backfill(run: Run, question: Question) -> Value:
-    text = _answer(
-        run,
+    text = answer_to(
         f"{question.table}.{question.name} becomes not null. What do rows that have nothing there get? "
         "(a value, sql:EXPRESSION, or Enter for nothing)",
+        run.stop,
     )
     return parse_value(text) if text else None
-
-
-def _answer(run: Run, question: str) -> str:
-    print(f"{question} ", end="", file=sys.__stderr__, flush=True)
-    with run.stop.interruptible():
-        return sys.stdin.readline().strip()

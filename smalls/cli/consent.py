@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from smalls.cli.typed import answer_to
 from smalls.errors import ConsentError
 
 if TYPE_CHECKING:
@@ -21,10 +22,7 @@ def consent(run: Run, *, yes: bool) -> Callable[[str], None]:
             return
         if not sys.stdin.isatty():
             raise ConsentError(f"{question} Nobody said yes, and there is no terminal to ask on.")
-        print(f"{question} [y/N] ", end="", file=sys.__stderr__, flush=True)
-        with run.stop.interruptible():
-            answer = sys.stdin.readline()
-        if answer.strip().lower() not in {"y", "yes"}:
+        if answer_to(f"{question} [y/N]", run.stop).lower() not in {"y", "yes"}:
             raise ConsentError(f"{question} The answer was no.", hint="Nothing was changed; `y` goes on.")
 
     return ask

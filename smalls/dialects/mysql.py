@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Any
 
@@ -346,9 +345,12 @@ class MysqlDialect:
             (_HELD, (session_id, session_id)),
             (_OPEN, (session_id,)),
         ):
-            with contextlib.suppress(Exception):
+            try:
                 if rows := query(sql, params):
                     return [_blocker(row) for row in rows]
+            except Exception as error:  # this way is not open here, unless the connection is gone
+                if self.trouble(error) is Trouble.LOST:
+                    raise
         return []
 
     # ── our tables ──

@@ -6,10 +6,14 @@ import re
 import select
 import signal
 import subprocess
+import sys
+import threading
 import time
 
 import pytest
 
+from smalls.cli.typed import answer_to
+from smalls.stop import Stop, Stopped
 from tests.running import SMALLS, clean_environment
 
 RULE = "=" * 39
@@ -147,6 +151,18 @@ def test_interrupt_at_the_question(project, terminal):
     run.process.send_signal(signal.SIGINT)
     assert run.end() == 130
     assert "1 applied" in project.run("status").stdout
+
+
+def test_a_signal_just_before_the_answer_is_read(monkeypatch):
+    """Such a signal is handled, and reading begins all the same, with nothing left that would end it."""
+    master, slave = pty.openpty()
+    stop = Stop()
+    with os.fdopen(slave) as terminal, os.fdopen(master):
+        monkeypatch.setattr(sys, "stdin", terminal)
+        timer = threading.Timer(0.3, stop.ask, [signal.SIGINT])  # as the handler leaves it that ran before
+        timer.start()
+        with pytest.raises(Stopped):
+            answer_to("Now?", stop)
 
 
 def test_the_question_for_a_script_in_prod(project, terminal):

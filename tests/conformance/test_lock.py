@@ -353,7 +353,10 @@ def test_waiting_holds_no_transaction_open(database: Database, open_run: OpenRun
             idle = "state LIKE '%in transaction%'"
             open_ones = f"SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND {idle}"
         else:
-            open_ones = "SELECT count(*) FROM information_schema.innodb_trx"
+            open_ones = (
+                "SELECT count(*) FROM information_schema.innodb_trx JOIN information_schema.processlist"
+                " ON id = trx_mysql_thread_id WHERE db = DATABASE()"
+            )
         found = [database.query(open_ones)[0][0] for _ in range(20)]
         waiter.stop.reason = 15
         thread.join(5)

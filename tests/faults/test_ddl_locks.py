@@ -10,7 +10,7 @@ import pymysql
 import pytest
 
 from tests.databases import Database
-from tests.faults.scenes import at_gate, code_of, read_until, sessions, settled, wait_at_gate
+from tests.faults.scenes import at_gate, code_of, end_session, read_until, sessions, settled, wait_at_gate
 from tests.running import SMALLS, Project, clean_environment, finish, wait_until
 from tests.servers import MYSQL, POSTGRES
 
@@ -90,7 +90,7 @@ def test_at_the_bound(database: Database, project: Project, declared: bool) -> N
         declare(project, "0002_more", ADD.format("busy"))
     else:
         project.migration("0002_more", "db.execute_sql('ALTER TABLE busy ADD COLUMN more INTEGER')")
-    env = {**database.env, "SMALLS_DDL_LOCK_TIMEOUT": "1", "SMALLS_DDL_RETRIES": "2"}
+    env = {**database.env, "SMALLS_DDL_LOCK_TIMEOUT": "2", "SMALLS_DDL_RETRIES": "2"}
     before = database.dump(without=("smalls_journal",))
     with busy(database) as session:
         result = project.run("migrate", env=env)
@@ -111,6 +111,32 @@ def test_at_the_bound(database: Database, project: Project, declared: bool) -> N
     assert "statement" in error["holder"] or database.engine.startswith("mariadb")
     assert "12345" not in result.stderr
     assert database.dump(without=("smalls_journal",)) == before
+
+
+@pytest.mark.parametrize("database", ["postgres15", "mysql9"], indirect=True)
+def test_who_asks_is_cut_off(database: Database, project: Project, start) -> None:
+    """The connection that asks who is in the way is opened anew once it is gone: the next try names them again."""
+    make_tables(project, database)
+    declare(project, "0002_more", ADD.format("busy"))
+    asking = (
+        "SELECT pid FROM pg_stat_activity WHERE query LIKE '%pg_blocking_pids%' AND pid <> pg_backend_pid()"
+        " AND datname = current_database()"
+        if database.family == "postgres"
+        else "SELECT PROCESSLIST_ID FROM performance_schema.threads"
+        " JOIN performance_schema.events_statements_current USING (THREAD_ID)"
+        " WHERE SQL_TEXT LIKE '%PENDING%' AND PROCESSLIST_DB = DATABASE() AND PROCESSLIST_ID <> CONNECTION_ID()"
+    )
+    env = {**database.env, "SMALLS_DDL_LOCK_TIMEOUT": "2", "SMALLS_DDL_RETRIES": "2"}
+    with busy(database) as session:
+        runner = start("migrate", cwd=project.path, env=env)
+        read_until(runner, "ddl.blocked")
+        for (asker,) in database.query(asking):
+            end_session(database, asker)
+        read_until(runner, "ddl.retried")
+        result = finish(runner)
+    assert result.code == 14, result.stderr
+    assert [each["holder"]["session"] for each in result.named("ddl.blocked")] == [session] * 2
+    assert result.named("run.failed")[0]["error"]["holder"]["session"] == session
 
 
 @servers

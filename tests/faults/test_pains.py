@@ -208,7 +208,7 @@ def test_pain_09_queued_ddl_causes_an_outage(database: Database, project: Projec
         cursor = reader.cursor()
         cursor.execute("BEGIN")
         cursor.execute("SELECT * FROM log")
-        runner = start("migrate", cwd=project.path, env={**database.env, "SMALLS_DDL_LOCK_TIMEOUT": "1"})
+        runner = start("migrate", cwd=project.path, env={**database.env, "SMALLS_DDL_LOCK_TIMEOUT": "3"})
         time.sleep(0.5)
         began = time.monotonic()
         assert database.query("SELECT count(*) FROM log") == [(0,)]
