@@ -314,6 +314,13 @@ class NoFilesError(HistoryError):
     hint = "The image seems to have been built without its migrations: COPY migrations/ migrations/."
 
 
+class NameClashError(HistoryError):
+    """The database cannot tell the names of two migrations apart."""
+
+    code = "SML-HISTORY-NAME-CLASH"
+    hint = "Nothing was run. Rename the file of the one that is pending."
+
+
 class RenumberAppliedError(HistoryError):
     """Files that are to be renumbered are applied."""
 

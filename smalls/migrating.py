@@ -9,7 +9,7 @@ from smalls.errors import UsageError
 from smalls.images import note_image, refuse_while_older
 from smalls.model import Direction, Edited, Kind, OutOfOrder, Phase
 from smalls.planner import of_phase, plan_forward
-from smalls.readying import in_one, readied, require_transaction, shown, without_resumable
+from smalls.readying import in_one, readied, require_names, require_transaction, shown, without_resumable
 from smalls.refusals import listed
 from smalls.source import load_all
 from smalls.specs import Transaction
@@ -39,6 +39,7 @@ def migrate(run: Run, target: str | None, app: str = "", phase: Phase = Phase.EX
     note_image(run)
     _hold_for_older(run, planned)
     require_transaction(run, planned)
+    require_names(run, planned, assessment)
     if not planned and not assessment.in_progress:
         _hold_to_promises(run, locked=False)
         return _nothing(assessment, target)
@@ -50,6 +51,7 @@ def migrate(run: Run, target: str | None, app: str = "", phase: Phase = Phase.EX
             _hold_to_promises(run)
             return _nothing(assessment, target)
         _hold_for_older(run, planned)
+        require_names(run, planned, assessment)
         missing = [migration for migration in planned if migration.key not in modules]
         modules |= load_all(missing, run.stop.check)
         ready = readied(run, planned, modules, Direction.FORWARD)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from smalls.errors import ConfigError
 from smalls.model import Direction
-from smalls.refusals import listed
+from smalls.refusals import listed, refuse_same_names
 from smalls.specs import Transaction
 
 if TYPE_CHECKING:
@@ -54,6 +54,12 @@ def readied(
 
 def _direct(module: ModuleType, function: str) -> tuple[Callable[[], Any], dict[str, Any]]:
     return getattr(module, function), {}
+
+
+def require_names(run: Run, planned: Sequence[Migration], assessment: Assessment) -> None:
+    """Raise NameClashError where the history could not hold one of the names beside another."""
+    if run.chosen.dialect.folds_names:
+        refuse_same_names(planned, (entry.row.revision for entry in assessment.applied))
 
 
 def require_transaction(run: Run, planned: Sequence[Migration]) -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from unicodedata import combining, normalize
 
 from smalls.errors import (
     EditedError,
     MissingError,
+    NameClashError,
     NewerDatabaseError,
     NoFilesError,
     OutOfOrderError,
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from smalls.assessment import Applied, Assessment
+    from smalls.migration import Migration
+    from smalls.model import Revision
 
 
 _SHOWN = 3
@@ -107,6 +111,22 @@ def _out_of_order_error(assessment: Assessment) -> SmallsError:
     return OutOfOrderError(
         f"Pending migrations numbered below ones already applied: {listed(keys)}.", migrations=keys
     )
+
+
+def refuse_same_names(planned: Sequence[Migration], known: Iterable[Revision]) -> None:
+    """Raise NameClashError where a planned migration's name differs from another one's by case or accents only."""
+    names = {_folded(str(revision)): str(revision) for revision in known}
+    clashes = [
+        f"{migration.key} and {other}"
+        for migration in planned
+        if (other := names.setdefault(_folded(migration.key), migration.key)) != migration.key
+    ]
+    if clashes:
+        raise NameClashError(f"For this database these are the same name: {listed(clashes)}.")
+
+
+def _folded(name: str) -> str:
+    return "".join(each for each in normalize("NFKD", name.casefold()) if not combining(each))
 
 
 def _need(row: HistoryRow, policies: Policies) -> str:

@@ -160,6 +160,7 @@ class Dialect(Protocol):
 
     engine: Engine
     transactional_ddl: bool
+    folds_names: bool  # whether the history takes names that differ by case or accents only for the same one
     param: str
     epoch: str
     session_query: str | None  # tells the id under which other sessions know this one

@@ -117,6 +117,7 @@ class MysqlDialect:
 
     engine = Engine.MYSQL
     transactional_ddl = False
+    folds_names = True  # https://dev.mysql.com/doc/refman/9.1/en/charset-mysql.html
     param = "%s"
     epoch = "UNIX_TIMESTAMP(NOW(6))"
     session_query: str | None = "SELECT CONNECTION_ID()"

@@ -110,6 +110,7 @@ class PostgresDialect:
 
     engine = Engine.POSTGRES
     transactional_ddl = True
+    folds_names = False
     param = "%s"
     epoch = "extract(epoch from clock_timestamp())"
     session_query: str | None = "SELECT pg_backend_pid()"

@@ -61,6 +61,7 @@ class SqliteDialect:
 
     engine = Engine.SQLITE
     transactional_ddl = True
+    folds_names = False
     param = "?"
     epoch = "((julianday('now') - 2440587.5) * 86400.0)"
     session_query: str | None = None

@@ -126,6 +126,24 @@ def test_gaps_and_late_arrivals_by_policy(three):
     assert [e["migration"] for e in three.run("migrate").named("migration.applied")] == ["0002_b"]
 
 
+@pytest.mark.parametrize(("first", "later"), [("0001_Straße", "0001_strasse"), ("0001_Café", "0001_cafe")])
+def test_names_that_the_history_takes_for_one(project, database, first, later):
+    """MySQL and MariaDB could not record the second one: refused before anything runs; others have both."""
+    project.migration(first, "db.execute_sql('CREATE TABLE a (n INTEGER)')")
+    project.migration(later, "db.execute_sql('CREATE TABLE b (n INTEGER)')")
+    both = project.run("migrate", env=database.env)
+    if database.family != "mysql":
+        assert (both.code, set(database.tables())) == (0, TABLES | {"a", "b"}), both.stderr
+        return
+    assert (both.code, error(both)["code"]) == (8, "SML-HISTORY-NAME-CLASH")
+    assert database.tables() == []
+    (project.migrations / f"{later}.py").rename(project.path / "later.py")
+    assert project.run("migrate", env=database.env).code == 0
+    (project.path / "later.py").rename(project.migrations / f"{later}.py")
+    assert project.run("migrate", env=database.env).code == 8
+    assert "b" not in database.tables()
+
+
 def test_nothing_to_do_writes_nothing(three):
     """A second run leaves even the file's bytes alone."""
     three.run("migrate")
