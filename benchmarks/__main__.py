@@ -41,9 +41,9 @@ def main() -> int:
             engines = _engines(arguments.only, results)
             scenarios = [Scenario(each) for each in _chosen(arguments.only, SCENARIO_NAMES)]
             rounds = {each: ROUNDS[mode][each] for each in scenarios}
-            for engine in engines:
+            for engine, (kind, _) in engines.items():
                 _tell(f"measuring on {engine}")
-                Course(engine, COUNTS[mode], rounds, folder).run(contenders, results)
+                Course(engine, kind, COUNTS[mode], rounds, folder).run(contenders, results)
             facts = _facts(versions, engines, rounds)
     finally:
         servers.end_run(servers.run_folder())

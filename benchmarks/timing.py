@@ -48,9 +48,10 @@ class Results:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """What is measured on one engine: how many migrations, and how often."""
+    """What is measured on one engine, of the kind that users know: how many migrations, and how often."""
 
     engine: str
+    kind: str
     count: int
     rounds: dict[Scenario, int]
     folder: Path
@@ -65,7 +66,7 @@ class Course:
                     self._from_empty(contender, database)  # not timed: it also warms every cache
                     current[contender.peer.name] = database
                 except (FailedError, LeftOutError) as reason:
-                    results.left_out.append(f"{contender.peer.name} on {self.engine}: {reason}")
+                    results.left_out.append(f"{contender.peer.name} on {self.kind}: {reason}")
             ready = [contender for contender in contenders if contender.peer.name in current]
             if Scenario.NOTHING_PENDING in self.rounds:
                 self._nothing_pending(ready, current, results)

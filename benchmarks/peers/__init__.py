@@ -7,6 +7,7 @@ from benchmarks.peers.client import Client
 from benchmarks.peers.dbmate import Dbmate
 from benchmarks.peers.django import Django
 from benchmarks.peers.peewee_migrate import PeeweeMigrate
+from benchmarks.peers.piccolo import Piccolo
 from benchmarks.peers.pwmigrate import Pwmigrate
 from benchmarks.peers.smalls import Smalls
 from benchmarks.peers.yoyo import Yoyo
@@ -23,4 +24,5 @@ PEERS: tuple[Peer, ...] = (
     Yoyo(),
     Django(),
     Alembic(),
+    Piccolo(),
 )

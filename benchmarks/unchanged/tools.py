@@ -7,6 +7,7 @@ from benchmarks.commands import Command, FailedError, run
 from benchmarks.environments import this_project
 from benchmarks.peers.base import PythonPeer, installed_version, write
 from benchmarks.peers.django import MANAGE
+from benchmarks.peers.piccolo import Piccolo
 from benchmarks.unchanged.models import DJANGO, PEEWEE, PICCOLO, SQLALCHEMY, Dialect
 
 SETTINGS = """DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "bench.sqlite"}}
@@ -172,7 +173,7 @@ TOOLS = (
     ),
     Tool(
         name="piccolo",
-        package="piccolo[sqlite]",
+        package=Piccolo.package,
         label="Piccolo migrations new --auto",
         dialect=PICCOLO,
         models="bench/tables.py",
