@@ -101,7 +101,7 @@ def _report(taken: Taken, versions: dict[str, str], rounds: dict[int, int], left
     parts = [table.rows(["", ""], ([name, fact] for name, fact in facts.items())), _table(taken)]
     if GOAL_TABLES in taken:
         parts.append(
-            table.rows(["goal", "ratio of medians", "of minima", "at most", ""], _goals(taken[GOAL_TABLES]))
+            table.rows(["goal", "by rounds, median", "of minima", "at most", ""], _goals(taken[GOAL_TABLES]))
         )
     if left_out:
         parts.append("\n".join(f"- left out: {reason}" for reason in left_out))
