@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from smalls.dialects.base import Holder
     from smalls.events import Emit
-    from smalls.session import Wire, WorkSession
+    from smalls.session import WorkSession
     from smalls.tap import Sent, Tap
+    from smalls.wire import Wire
 
 _LONGEST = 1.0
 _FAREWELL = 1.0

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from smalls.database import spare
 from smalls.dialects.base import Trouble
-from smalls.session import Wire
+from smalls.wire import Wire
 
 if TYPE_CHECKING:
     from smalls.events import Emit

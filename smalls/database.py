@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 from smalls.errors import ConfigError
+from smalls.sqlitefile import make_file
 from smalls.urls import MEMORY, Engine, Location
 
 _CONNECT_TIMEOUT = 4  # no signal is heard meanwhile, and a stop is promised within 5 s
@@ -190,17 +191,11 @@ def cut(connection: Any) -> None:
 
 
 def _make_file(database: Any) -> None:
-    """Make a SQLite file that is not there yet, empty, so that the umask says who may write it.
-
-    SQLite itself makes it 0644 at most (https://www.sqlite.org/compile.html#default_file_permissions), and its
-    journals as the file is. A file that is there is not opened: closing it would free SQLite's locks on it.
-    """
     import peewee
 
     name = str(database.database)
     if isinstance(database, peewee.SqliteDatabase) and name and not name.startswith(("file:", MEMORY)):
-        with contextlib.suppress(OSError):  # it is there; or SQLite says better what is wrong
-            os.close(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o666))
+        make_file(name)
 
 
 def _uses_pymysql(database: Any) -> bool:

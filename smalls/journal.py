@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     from smalls.clock import Clock
     from smalls.dialects.base import Bound, Query
     from smalls.redact import Redactor
-    from smalls.session import Wire, WorkSession
+    from smalls.session import WorkSession
+    from smalls.wire import Wire
 
 Entry: TypeAlias = tuple[str, str]
 """An event, and its detail as JSON."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from smalls.errors import UnknownDatabaseError
-from smalls.session import _is_file
+from smalls.sqlitefile import is_file
 
 
 def test_a_file_that_another_run_makes_meanwhile_is_no_fault(tmp_path: Path) -> None:
@@ -21,7 +21,7 @@ def test_a_file_that_another_run_makes_meanwhile_is_no_fault(tmp_path: Path) -> 
     other = threading.Thread(target=make_and_remove)
     other.start()
     try:
-        answers = {_is_file(str(path)) for _ in range(20_000)}
+        answers = {is_file(str(path)) for _ in range(20_000)}
     finally:
         over.set()
         other.join()
@@ -35,4 +35,4 @@ def test_what_can_be_no_file(tmp_path: Path, name: str, why: str) -> None:
     """A folder, a missing one, and a file in a folder's place."""
     (tmp_path / "a").touch()
     with pytest.raises(UnknownDatabaseError, match=why):
-        _is_file(str(tmp_path / name))
+        is_file(str(tmp_path / name))
