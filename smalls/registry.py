@@ -1,15 +1,21 @@
-"""Which apps the project has: found and imported."""
+"""What the project has: its apps, found and imported, and the migration files of all of them."""
 
 from __future__ import annotations
 
 import importlib.util
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smalls.apps import NO_APPS, AppConfig, AppRegistry, Apps
 from smalls.autoerrors import AppError
+from smalls.errors import MigrationsFolderError
+from smalls.model import Environment
 from smalls.project import CONF, conf, import_module, put_project_on_path
+from smalls.source import find_migrations
 
 if TYPE_CHECKING:
+    from smalls.events import Emit
+    from smalls.migration import Migration
     from smalls.settings import Settings
 
 MODULE = "smalls_app"
@@ -56,3 +62,28 @@ def _config(path: str) -> AppConfig:
     if not isinstance(config, AppConfig):
         raise AppError(f"{path} has no APP_CONFIG = AppConfig(...).")
     return config
+
+
+def find_files(settings: Settings, apps: Apps, emit: Emit) -> list[Migration]:
+    """Return the migration files, in order: those of no app, then app by app, each after those it depends on.
+
+    Tells of files that are nearly named as migrations. Raises MigrationsFolderError where a folder is not there
+    in PROD; in DEV it is a folder without files.
+    """
+    own = Path(settings.migrations)
+    found = _files_in(str(own), "", settings, emit) if not apps or own.is_dir() else []
+    for name in apps.names:
+        found += _files_in(apps.get(name).folder, name, settings, emit)
+    return found
+
+
+def _files_in(folder: str, app: str, settings: Settings, emit: Emit) -> list[Migration]:
+    try:
+        found, doubtful = find_migrations(folder, app)
+    except FileNotFoundError:
+        if settings.environment is Environment.PROD:
+            raise MigrationsFolderError(f"There is no migrations folder {Path(folder).absolute()}.") from None
+        return []
+    for path in doubtful:
+        emit("migration.warned", f"{path} is not a migration: its name does not begin with four digits.", path=path)
+    return found

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import os
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smalls.assessment import NOTHING, Assessment, assess
 from smalls.connecting import Attempts, require_writable
-from smalls.errors import MigrationsFolderError
+from smalls.counts import Counts
 from smalls.history import TABLE, History
 from smalls.journal import Journal, unfenced
-from smalls.model import Environment
 from smalls.planner import parse_target
 from smalls.project import Chosen, choose_database
-from smalls.registry import find_apps
+from smalls.registry import find_apps, find_files
 from smalls.session import WorkSession
-from smalls.source import find_migrations
-from smalls.specs import LockKind
-from smalls.urls import MEMORY, Engine
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,26 +38,6 @@ if TYPE_CHECKING:
 
 # The commands that can begin with an empty database.
 BEGINNING = frozenset({"migrate", "init", "seed", "baseline"})
-
-
-@dataclass(slots=True)
-class Counts:
-    """What the run did and how long it waited, for its last log line."""
-
-    applied: int = 0
-    undone: int = 0
-    pending: int | None = None
-    held: int | None = None
-    database_wait_ms: int = 0
-    lock_wait_ms: int = 0
-
-    def count_applied(self, *, held: bool = False) -> None:
-        """Count a migration that was applied; it was pending, or held."""
-        self.applied += 1
-        if held:
-            self.held = (self.held or 1) - 1
-        else:
-            self.pending = (self.pending or 1) - 1
 
 
 class Run:
@@ -88,36 +63,13 @@ class Run:
 
     @cached_property
     def files(self) -> list[Migration]:
-        """The migration files, in order.
-
-        With apps, app by app, each after those that it depends on, and after the migrations of no app.
-        Raises MigrationsFolderError where a folder is not there in PROD; in DEV it is a folder without files.
-        """
-        own = Path(self.settings.migrations)
-        found = self._files_in(str(own), "") if not self.apps or own.is_dir() else []
-        for name in self.apps.names:
-            found += self._files_in(self.apps.get(name).folder, name)
-        return found
+        """The migration files, in order. Raises as `find_files` does."""
+        return find_files(self.settings, self.apps, self.log)
 
     @cached_property
     def apps(self) -> Apps:
         """The project's apps, none in a project without. Raises AppError and ModelImportError."""
         return find_apps(self.settings)
-
-    def _files_in(self, folder: str, app: str) -> list[Migration]:
-        try:
-            found, doubtful = find_migrations(folder, app)
-        except FileNotFoundError:
-            if self.settings.environment is Environment.PROD:
-                raise MigrationsFolderError(f"There is no migrations folder {Path(folder).absolute()}.") from None
-            return []
-        for path in doubtful:
-            self.log(
-                "migration.warned",
-                f"{path} is not a migration: its name does not begin with four digits.",
-                path=path,
-            )
-        return found
 
     def file_of(self, key: str) -> Migration | None:
         """Return the file of a history key."""
@@ -299,10 +251,12 @@ class Run:
 
         On a failure nothing stays open: the next try may meet the primary, and a full server has room for others.
         """
+        from smalls.lock import first_lock
+
         try:
             self.work.connect()
             require_writable(self.work)
-            return self._first_lock(key)
+            return first_lock(self.work, key, self.run_id, self.log)
         except Exception:
             self.work.close()
             raise
@@ -320,32 +274,6 @@ class Run:
         """What the lock stands for: the history of one schema of one database."""
         schema = self.settings.db_schema or self.chosen.dialect.default_schema
         return f"{self.chosen.location.name}:{schema}:{TABLE}"
-
-    def _first_lock(self, key: str) -> Lock:
-        from smalls.lock import AdvisoryLock, FileLock, LeaseLock, NoLock
-
-        name = str(self.chosen.database.database)
-        if self.settings.lock is LockKind.NONE:
-            self.log("lock.skipped", "SMALLS_LOCK is none: nothing keeps two runs apart.")
-            return NoLock()
-        if self.chosen.location.engine is not Engine.SQLITE:
-            if self._wants_lease():
-                return LeaseLock(self.work, key, f"{self.run_id}@{os.uname().nodename}", self.log)
-            return AdvisoryLock(self.work, key, self.log)
-        return NoLock() if name == MEMORY else FileLock(name, self.run_id, f"pid {os.getpid()}")
-
-    def _wants_lease(self) -> bool:
-        if self.settings.lock is LockKind.LEASE:
-            return True
-        doubt = self.work.lock_doubt
-        if not doubt:
-            return False
-        if self.settings.lock is LockKind.ADVISORY:
-            message = f"SMALLS_LOCK is advisory, and such a lock may let two runs in at once: {doubt}."
-            self.log("lock.doubted", message, reason=doubt)
-            return False
-        self.log("lock.changed", f"The lock is a lease: {doubt}.", lock="lease", reason=doubt)
-        return True
 
     @cached_property
     def retries(self) -> Retries:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from smalls import sinks, skipping, termination
 from smalls.clock import SystemClock
 from smalls.connecting import sqlite_hint
+from smalls.counts import Counts
 from smalls.errors import (
     ConnectionLostError,
     DamagedDatabaseError,
@@ -29,7 +30,7 @@ from smalls.listening import signals_stop
 from smalls.logs import Log, make_streams_safe
 from smalls.printed import printed
 from smalls.redact import Redactor
-from smalls.run import Counts, Run
+from smalls.run import Run
 from smalls.settings import Flags, load
 from smalls.specs import LogFormat
 from smalls.stop import Stop, Stopped

@@ -6,21 +6,9 @@ last statement may go on in the server, and its session then still holds the sec
 the first waits for it. It also fences: while the working session holds it, nobody else can have begun.
 """
 
-from smalls.lock.advisory import AdvisoryLock
-from smalls.lock.base import InheritedLock, Lock, NoLock
-from smalls.lock.file import FileLock
+from smalls.lock.base import Lock
+from smalls.lock.choice import first_lock
 from smalls.lock.held import HeldLocks
-from smalls.lock.lease import LeaseLock
 from smalls.lock.waiting import Waiter, acquire
 
-__all__ = [
-    "AdvisoryLock",
-    "FileLock",
-    "HeldLocks",
-    "InheritedLock",
-    "LeaseLock",
-    "Lock",
-    "NoLock",
-    "Waiter",
-    "acquire",
-]
+__all__ = ["HeldLocks", "Lock", "Waiter", "acquire", "first_lock"]

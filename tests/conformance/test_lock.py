@@ -11,7 +11,9 @@ import pytest
 
 from smalls.cli.edge import _translated
 from smalls.errors import LockLostError, LockTimeoutError, SmallsError, UnreachableError
-from smalls.lock import FileLock, HeldLocks, Lock
+from smalls.lock import HeldLocks, Lock
+from smalls.lock import first_lock as choose
+from smalls.lock.file import FileLock
 from smalls.stop import Stopped
 from tests.databases import Database
 from tests.ports import Opened
@@ -27,7 +29,7 @@ def first_lock(run: Opened) -> Lock:
     """Make the first lock of a run, not yet taken."""
     if not run.work.exists:
         run.work.connect()
-    return run._first_lock(run.lock_key)
+    return choose(run.work, run.lock_key, run.run_id, run.log)
 
 
 def sessions(database: Database) -> int:
