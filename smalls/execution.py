@@ -187,7 +187,7 @@ class Executor:
         with guard.watching():
             self._call(step.migration, step.code)
         took = int((self.clock.monotonic() - started) * 1000)
-        inspect_outcome(guard, self.work)
+        inspect_outcome(guard)
         with self.stop.shielded():
             self.work.send(*step.record(took))
         self.stop.check()
@@ -211,7 +211,7 @@ class Executor:
             with guard.watching():
                 for migration, code in steps:
                     self._call(migration, code)
-                    inspect_outcome(guard, self.work)
+                    inspect_outcome(guard)
                     self.emit(
                         "migration.planned",
                         f"{migration.key} ran through.",
@@ -277,7 +277,7 @@ class Executor:
                 self._call(step.migration, step.code)
             took = int((self.clock.monotonic() - started) * 1000)
             intents.check()
-            inspect_outcome(guard, self.work, proven=False)
+            inspect_outcome(guard, proven=False)
             self._record(step, guard, took, begun=intents.begun)
         except BaseException as error:
             if self._may_try_again(step, guard, tap) and self.retries.wait(key, error):

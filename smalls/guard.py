@@ -9,24 +9,21 @@ alone) and lets the rest of the file run as it would alone; the failure report t
 from __future__ import annotations
 
 import contextlib
-import threading
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
+from smalls.foreignkeys import ForeignKeys
+from smalls.hooks import Hooks
 from smalls.statements import verb
-from smalls.tap import TappedCursor, is_begin, is_commit, is_rollback
+from smalls.tap import is_begin, is_commit, is_rollback
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from smalls.dialects.base import Bound, Violation
+    from smalls.dialects.base import Bound
     from smalls.events import Emit
     from smalls.session import WorkSession
     from smalls.tap import Tap
-
-_LEAVING = ("begin", "commit", "close", "manual_commit")
-_NESTING = ("savepoint", "transaction")
-_HOOKED = ("cursor", "connection", "rollback", *_LEAVING, *_NESTING)
 
 
 class RolledBackError(Exception):
@@ -44,36 +41,6 @@ class EndedPastError(BadOutcomeError):
         super().__init__("the code ended smalls' transaction past Peewee, so what it did is not known")
 
 
-class Nested:
-    """A transaction of the code's own inside ours: a savepoint that Peewee counts as one."""
-
-    def __init__(self, database: Any, savepoint: Any) -> None:
-        self._db = database
-        self._savepoint = savepoint
-
-    def __enter__(self) -> Self:
-        self._savepoint.__enter__()
-        self._db.push_transaction(self)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        with contextlib.suppress(IndexError):  # ours was rolled back meanwhile, and nothing is open
-            self._db.pop_transaction()
-        self._savepoint.__exit__(*error)
-
-    def __call__(self, function: Callable[..., Any]) -> Any:
-        """Wrap a function, as a decorator."""
-        return self._savepoint(function)
-
-    def commit(self, begin: bool = True) -> None:
-        """Keep what was done so far; for good once the outer transaction is."""
-        self._savepoint.commit(begin)
-
-    def rollback(self, begin: bool = True) -> None:
-        """Undo what was done in it."""
-        self._savepoint.rollback(begin)
-
-
 class Held(Enum):
     """Why a transaction holds more than one migration's code, which therefore may not end it."""
 
@@ -87,9 +54,7 @@ class Guard:
     `holds` is set where the code must not leave it.
     `lifts` is whether code outside it may wait for a relation's lock for as long as it takes.
 
-    `keys` has what broke foreign keys before any statement was sent that might break more, by the query that tells.
-
-    It watches the thread that made it. Other threads of the migration have connections of their own.
+    `keys` are the foreign keys that it may break.
     """
 
     def __init__(
@@ -111,13 +76,12 @@ class Guard:
         self._wrap = wrap
         self._holds = holds
         self._lifts = lifts
-        self._own: dict[str, Callable[..., Any]] = {}
+        self._hooks = Hooks(work.database, tap, self, wrap=wrap)
         self._marker: Any = None
         self._restore: Callable[[], None] = lambda: None
         self._ineffective: list[str] = []
-        self._thread = threading.get_ident()
         self._whole = False
-        self.keys: dict[str, list[Violation]] = {}
+        self.keys = ForeignKeys(work)
         self.rolled_back: str | None = None
         self.committing = False
         self.lifted = False
@@ -136,13 +100,8 @@ class Guard:
         """
         if not self.inside:
             self._open()
-        self._hook()
-        try:
+        with self._hooks.in_place():
             yield
-        finally:
-            for name in _HOOKED:
-                self._db.__dict__.pop(name, None)
-            self._tap.before = lambda _sql: True
 
     def still_ours(self) -> bool:
         """Ask the server whether our transaction is still the one that is open: only then it has our mark."""
@@ -241,10 +200,10 @@ class Guard:
         restore, self._restore = self._restore, lambda: None
         restore()
 
-    def _leave(self, reason: str) -> None:
+    def leave(self, reason: str) -> None:
         """Commit what there is and let the rest of the file run outside a transaction of ours."""
         if self._holds:
-            self._lost(reason)
+            self.lose(reason)
         self._tap.may_commit()
         with self._work.shielded(), self._tap.committing():  # the commit and the note of it are one
             self._work.raw_query("COMMIT")
@@ -262,66 +221,10 @@ class Guard:
             reason=reason,
         )
 
-    # ── what the code calls ──
+    # ── what the code does to it ──
 
-    def _hook(self) -> None:
-        self._tap.before = self._before_statement
-        self._own = {name: getattr(self._db, name) for name in _HOOKED}
-        hooks: dict[str, Callable[..., Any]] = {"cursor": self._cursor, "connection": self._connection}
-        if self._wrap:
-            hooks |= {name: self._leaving(name) for name in _LEAVING}
-            hooks |= {name: self._nesting(name) for name in _NESTING}
-            hooks["rollback"] = self._rollback
-        self._db.__dict__.update(hooks)
-
-    def _is_elsewhere(self) -> bool:
-        """Tell whether another thread calls, and take note that it did: its statements are not seen."""
-        elsewhere = threading.get_ident() != self._thread
-        if elsewhere:
-            self._tap.step_aside("a thread of the code, on a connection of its own")
-        return elsewhere
-
-    def _cursor(self, *args: Any, **kwargs: Any) -> Any:
-        cursor = self._own["cursor"](*args, **kwargs)
-        return cursor if self._is_elsewhere() else TappedCursor(cursor, self._tap)
-
-    def _connection(self) -> Any:
-        if not self._is_elsewhere():
-            self._refuse_after_rollback()
-            if self.inside and self._holds is Held.REHEARSAL:
-                self._lost("connection(), past which a COMMIT would not be seen")
-            self._mind_keys("")  # what it will send
-            self._tap.pass_by("the driver's own connection")
-        return self._own["connection"]()
-
-    def _leaving(self, name: str) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if not self._alone():
-                return self._own[name](*args, **kwargs)
-            self._leave(f"{name}()")
-            return None if name == "commit" else self._own[name](*args, **kwargs)
-
-        return call
-
-    def _nesting(self, name: str) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if not self.inside or self._is_elsewhere():
-                return self._own[name](*args, **kwargs)
-            return Nested(self._db, self._own["savepoint"]())
-
-        return call
-
-    def _rollback(self) -> Any:
-        if not self._alone():
-            return self._own["rollback"]()
-        self._lost("rollback()")
-        return None
-
-    def _alone(self) -> bool:
-        """Whether our transaction is the only one open: calls inside the code's own are its own business."""
-        return self.inside and not self._is_elsewhere() and len(self._db._state.transactions) == 1  # noqa: SLF001
-
-    def _lost(self, reason: str) -> None:
+    def lose(self, reason: str) -> None:
+        """Roll our transaction back. Raises RolledBackError, which says why."""
         self.undo()
         self.rolled_back = (
             f"the code called {reason} on smalls' transaction; with `with db.atomic():` around the part, "
@@ -336,40 +239,37 @@ class Guard:
         if self.rolled_back:
             raise RolledBackError(self.rolled_back)
 
-    def _before_statement(self, sql: str) -> bool:
+    def before_connection(self) -> None:
+        """See that the code takes the driver's own connection, and sends nobody knows what."""
+        self._refuse_after_rollback()
+        if self.inside:
+            if self._holds is Held.REHEARSAL:
+                self.lose("connection(), past which a COMMIT would not be seen")
+            self.keys.mind("")
+
+    def before_statement(self, sql: str) -> bool:
         """See each statement first; False means that it is done already."""
         self._refuse_after_rollback()
         if not self.inside:
             return True
-        self._mind_keys(sql)
+        self.keys.mind(sql)
         parts = self._work.dialect.parts(sql)
         if len(parts) > 1:
             self._before_script(parts)
         elif is_commit(sql):
-            self._leave("COMMIT")
+            self.leave("COMMIT")
             return False
         elif is_rollback(sql):
-            self._lost("ROLLBACK")
-        elif self._alone() and (is_begin(sql) or self._work.dialect.must_leave(sql)):
-            self._leave(sql.split("(", maxsplit=1)[0].strip()[:40])
+            self.lose("ROLLBACK")
+        elif self._hooks.alone() and (is_begin(sql) or self._work.dialect.must_leave(sql)):
+            self.leave(sql.split("(", maxsplit=1)[0].strip()[:40])
         elif self._work.dialect.is_ineffective(sql):
             self._ineffective.append(sql)
         return True
-
-    def _mind_keys(self, sql: str) -> None:
-        """See which foreign keys are broken already, before the first statement that may break more of them."""
-        dialect = self._work.dialect
-        check, whole = dialect.key_check(sql), dialect.key_check("")
-        if check and self.inside and not self.keys.keys() & {check, whole}:
-            if check == whole:
-                self.keys.clear()  # it finds what those of one table would, which may be gone at the end
-            self.keys[check] = []
-            with contextlib.suppress(Exception):  # a key that cannot hold in between may hold at the end
-                self.keys[check] = dialect.violations(self._work.raw_query, check)
 
     def _before_script(self, parts: list[str]) -> None:
         """Let a script with transactions of its own run as it would alone; how far it comes is not seen."""
         # An END alone closes the body of a function.
         if any(is_begin(part) or is_rollback(part) or (is_commit(part) and verb(part) != "END") for part in parts):
-            self._leave("a script with a transaction of its own")
+            self.leave("a script with a transaction of its own")
             self._tap.pass_by("a script with a transaction of its own, of which only the end is seen")

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from smalls.guard import BadOutcomeError, EndedPastError, RolledBackError
 
 if TYPE_CHECKING:
-    from smalls.dialects.base import Violation
     from smalls.guard import Guard
-    from smalls.session import WorkSession
 
 _SHOWN_VIOLATIONS = 5
 
 
-def inspect_outcome(guard: Guard, work: WorkSession, *, proven: bool = True) -> None:
+def inspect_outcome(guard: Guard, *, proven: bool = True) -> None:
     """Raise BadOutcomeError or RolledBackError for what the code left behind and must not be recorded.
 
     Unless it is to be `proven` here, that the transaction is still ours is left to the commit, which fails in
@@ -29,21 +26,7 @@ def inspect_outcome(guard: Guard, work: WorkSession, *, proven: bool = True) -> 
         raise EndedPastError
     if guard.left_open():
         raise BadOutcomeError("the code left a transaction of its own open")
-    if guard.inside and (broken := _new_violations(work, guard)):
+    if guard.inside and (broken := guard.keys.newly_broken()):
         shown = "; ".join(str(violation) for violation in broken[:_SHOWN_VIOLATIONS])
         more = f" and {len(broken) - _SHOWN_VIOLATIONS} more" if len(broken) > _SHOWN_VIOLATIONS else ""
         raise BadOutcomeError(f"foreign keys are broken: {shown}{more}")
-
-
-def _new_violations(work: WorkSession, guard: Guard) -> list[Violation]:
-    """Return what is broken between two tables between which more is broken than before.
-
-    Counted, since a table's rebuild may number its rows anew.
-    """
-    fresh: dict[Violation, None] = {}
-    for check, before in guard.keys.items():
-        found = work.dialect.violations(work.raw_query, check)
-        more = Counter((each.table, each.parent) for each in found)
-        more.subtract(Counter((each.table, each.parent) for each in before))
-        fresh |= {each: None for each in found if each not in before and more[each.table, each.parent] > 0}
-    return list(fresh)

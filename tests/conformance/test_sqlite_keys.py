@@ -53,8 +53,8 @@ def test_making_tables_looks_at_no_row(database: Database, open_run: OpenRun) ->
     with guard.watching():
         run.chosen.database.execute_sql("CREATE TABLE pet (id INTEGER, child_id INTEGER REFERENCES child (id))")
         run.chosen.database.execute_sql("CREATE INDEX pets ON pet (child_id)")
-    inspect_outcome(guard, run.work)
-    assert list(guard.keys) == [f"{ALL}(pet)"]
+    inspect_outcome(guard)
+    assert list(guard.keys.before) == [f"{ALL}(pet)"]
     guard.commit()
 
 
@@ -67,7 +67,7 @@ def test_a_key_to_what_is_not_unique_is_refused(database: Database, open_run: Op
     with guard.watching():
         run.chosen.database.execute_sql("CREATE TABLE pet (code TEXT REFERENCES parent (code))")
     with pytest.raises(Exception, match="foreign key mismatch"):
-        inspect_outcome(guard, run.work)
+        inspect_outcome(guard)
     assert guard.undo()
 
 
@@ -81,7 +81,7 @@ def test_a_key_may_hold_at_the_end_only(database: Database, open_run: OpenRun) -
         run.chosen.database.execute_sql("CREATE TABLE pet (code TEXT REFERENCES parent (code))")
         run.chosen.database.execute_sql("INSERT INTO pet VALUES ('a')")
         run.chosen.database.execute_sql("CREATE UNIQUE INDEX codes ON parent (code)")
-    inspect_outcome(guard, run.work)
+    inspect_outcome(guard)
     guard.commit()
     assert database.query("SELECT count(*) FROM pet") == [(1,)]
 
@@ -102,5 +102,5 @@ def test_a_row_without_its_parent_is_found(database: Database, open_run: OpenRun
             connection = db.connection() if way == "connection" else db.cursor().connection
             connection.execute("DELETE FROM parent WHERE id = 2")
     with pytest.raises(BadOutcomeError, match="child row 2 has no parent in parent"):
-        inspect_outcome(guard, run.work)
+        inspect_outcome(guard)
     assert guard.undo()
