@@ -14,10 +14,11 @@ from smalls.history import Facts
 from smalls.holding import promises_around
 from smalls.kept import Kept, keep
 from smalls.model import Direction
+from smalls.program import Program, prepare, stands_apart
 from smalls.progress import Progress, fingerprint
 from smalls.promises import called, can_be_undone
 from smalls.specs import Transaction
-from smalls.steps import BEGINNING, NO_MARK, Program, execute, prepare, stands_apart
+from smalls.steps import BEGINNING, NO_MARK, execute
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from smalls.journal import Entry, Journal
-    from smalls.steps import Program
+    from smalls.program import Program
 
 _STEP = {Direction.FORWARD: entries.STEP, Direction.BACKWARD: entries.UNDO_STEP}
 _STARTED = {Direction.FORWARD: entries.STARTED, Direction.BACKWARD: entries.UNDO_STARTED}

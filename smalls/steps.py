@@ -3,93 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-import sqlite3
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import peewee
 
 from smalls.batches import run_batches
-from smalls.compilers.base import Batches, Call, Compiled, Rebuild, Statement, Step, compile_all
+from smalls.compilers.base import Batches, Call, Rebuild, Statement, Step
 from smalls.errors import MigrationFailedError
 from smalls.historic import Models
-from smalls.operations import AddTable, RunPython
+from smalls.program import Program, clears
+from smalls.rebuilding import rebuild
 from smalls.sending import Warn, run_doubtful, run_sql, say_nothing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
-
-    from smalls.compilers.base import Compiler
-    from smalls.operations import Operation
-    from smalls.schema import Schema, Table
-
-_UNHEX_SINCE = (3, 41)
-
-
-@dataclass(frozen=True, slots=True)
-class Program:
-    """A migration's steps in order; `models` maps the number of each `Call` to the schema that it works with.
-
-    `apart` is whether it does long work on tables that were there before it, whose rows others want to write:
-    then each step had better stand alone, although a transaction could hold them all.
-    """
-
-    steps: tuple[Step, ...]
-    models: Mapping[int, Schema]
-    apart: bool = False
-
-    @property
-    def wrappable(self) -> bool:
-        """Whether all of it may run in one transaction."""
-        return all(getattr(step, "transactional", not isinstance(step, Batches)) for step in self.steps)
-
-    @property
-    def holdable(self) -> bool:
-        """Whether a transaction can hold all of it, backfills in one piece."""
-        return all(getattr(step, "transactional", True) for step in self.steps)
-
-    @property
-    def transactional(self) -> bool:
-        """Whether all of it is to run in one transaction, unless the file says otherwise; else each step alone."""
-        return self.wrappable and not self.apart
-
-
-def prepare(
-    compiler: Compiler, operations: Iterable[Operation], before: Schema, *, together: bool = False
-) -> Program:
-    """Compile a migration's operations, which may be its reverse, on the schema `before` them.
-
-    `together` asks for one transaction, also where steps that stand alone would hold nobody up.
-    Raises UnsupportedError for what the engine cannot do, and StateError for what does not fit: before
-    anything is run.
-    """
-    listed = tuple(operations)
-    found: list[Schema] = []
-    schema = before
-    for operation in listed:
-        if isinstance(operation, RunPython) and operation.forward:
-            found.append(schema)
-        schema = operation.apply(schema)
-    compiled = compile_all(compiler, listed, before, together=together)
-    steps = tuple(step for item in compiled for step in item.steps)
-    calls = [number for number, step in enumerate(steps) if isinstance(step, Call)]
-    return Program(steps, dict(zip(calls, found, strict=True)), apart=stands_apart(compiled) and not together)
-
-
-def stands_apart(compiled: Iterable[Compiled]) -> bool:
-    """Tell whether any step that should stand alone works on a table that the same migration does not make."""
-    items = tuple(compiled)
-    made = {op.table.key for item in items for op in item.operations if isinstance(op, AddTable)}
-    return any(
-        getattr(step, "alone", False) and any(getattr(op, "table", None) not in made for op in item.operations)
-        for item in items
-        for step in item.steps
-    )
-
-
-def clears(step: Step) -> bool:
-    """Tell whether the step only makes way for the next one, and is done again with it."""
-    return isinstance(step, Statement) and step.clears
+    from collections.abc import Callable, Iterator, Mapping
 
 
 class Mark(Protocol):
@@ -281,64 +209,3 @@ def _unbounded(database: Any) -> Iterator[None]:
 def _changes_rows(step: Step) -> bool:
     """Whether it is a statement that any engine can take back, so that it is one with its mark."""
     return isinstance(step, Statement) and step.sql.split(maxsplit=1)[:1] in (["UPDATE"], ["INSERT"], ["DELETE"])
-
-
-def rebuild(database: Any, step: Rebuild) -> None:
-    """Make a SQLite table anew; its triggers and all views are taken away before and made again after.
-
-    So are indexes that the state does not know: somebody made them by hand.
-
-    Steps 3, 8 and 9 of https://www.sqlite.org/lang_altertable.html#otheralter. Foreign keys must be off.
-    """
-    _require_columns(database, step.before)
-    _provide_unhex(database)
-    held = _dependents(database, step.before)
-    for kind, name, _ in held:
-        if kind == "view":
-            database.execute_sql(f"DROP VIEW {_quoted(name)}")
-    for statement in step.statements:
-        run_sql(database, statement)
-    for _, _, sql in held:
-        database.execute_sql(sql)
-
-
-def _require_columns(database: Any, table: Table) -> None:
-    """Raise MigrationFailedError where the live table has other columns than its rows would be copied from.
-
-    One that nobody knows would go with its rows, and of one that is not there SQLite would copy the name as a text.
-    """
-    rows = database.execute_sql("SELECT name FROM pragma_table_xinfo(?)", (table.name,)).fetchall()
-    live, known = {row[0].lower() for row in rows}, {name.lower() for name in table.column_names}
-    if live and live != known:
-        told = [f"{name} is missing" for name in sorted(known - live)]
-        told += [f"{name} is nobody's" for name in sorted(live - known)]
-        raise MigrationFailedError(
-            f"Table {table.key} cannot be made anew: somebody changed its columns by hand ({', '.join(told)}).",
-            hint="Make the table as the migrations have it (`smalls verify`), or tell of it in a migration.",
-        )
-
-
-def _dependents(database: Any, table: Table) -> list[tuple[str, str, str]]:
-    """Return kind, name and SQL of all views, of their triggers, of the table's, and of its unknown indexes."""
-    rows = database.execute_sql(
-        "SELECT type, name, sql FROM sqlite_master WHERE type = 'view' OR (type = 'trigger' AND"
-        " (lower(tbl_name) = lower(?) OR tbl_name IN (SELECT name FROM sqlite_master WHERE type = 'view')))"
-        " OR (type = 'index' AND sql IS NOT NULL AND lower(tbl_name) = lower(?)) ORDER BY type = 'trigger', rowid",
-        (table.name, table.name),
-    )
-    known = {index.name.lower() for index in table.indexes}
-    return [row for row in rows.fetchall() if row[0] != "index" or row[1].lower() not in known]
-
-
-def _quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def _provide_unhex(database: Any) -> None:
-    """Give SQLite the function unhex() where it is older than that."""
-    if sqlite3.sqlite_version_info < _UNHEX_SINCE:
-        database._state.conn.create_function("unhex", 1, _unhex, deterministic=True)  # noqa: SLF001
-
-
-def _unhex(text: str | None) -> bytes | None:
-    return None if text is None else bytes.fromhex(text)

@@ -11,12 +11,12 @@ from smalls.declared import Prepared, Preparer, shown_of
 from smalls.errors import MissingError, SmallsError, UndoDriftError, UndoImpossibleError
 from smalls.model import Direction, Edited, Kind
 from smalls.operations import apply_all
+from smalls.program import prepare
 from smalls.progress import fingerprint
 from smalls.readying import shown
 from smalls.refusals import edited_error, listed, no_files_error, raise_first, unfinished_error
 from smalls.remembered import States, remember, stand_in
 from smalls.reversal import way_back
-from smalls.steps import prepare
 from smalls.undodrift import drift
 from smalls.versions import later
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from smalls.compiling import compiler_for
 from smalls.differ import diff
+from smalls.program import prepare
 from smalls.schema import Schema
-from smalls.steps import execute, prepare
+from smalls.steps import execute
 
 if TYPE_CHECKING:
-    from smalls.steps import Program
+    from smalls.program import Program
 
 
 def program_for(database: Any, schema: Schema) -> Program:

@@ -22,10 +22,11 @@ from smalls.drift import Difference, compare
 from smalls.hints import Hints
 from smalls.manager import MigrationManager
 from smalls.operations import AlterColumn, MoveTable, Operation, RenameColumn, RenameTable, apply_all
+from smalls.program import prepare
 from smalls.reflect import Catalogue, differences, read
 from smalls.schema import Schema, TableKey
 from smalls.scratch import catalogues
-from smalls.steps import BEGINNING, Start, execute, one_transaction, prepare
+from smalls.steps import BEGINNING, Start, execute, one_transaction
 from smalls.urls import Engine
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ import pytest
 from smalls.autoerrors import UnsupportedError
 from smalls.compiling import compiler_for
 from smalls.manager import MigrationManager
-from smalls.steps import prepare
+from smalls.program import prepare
 from tests.operations.cases import CASES
 from tests.operations.harness import Bench, Case, changes, put_through
 from tests.servers import ENGINES, family

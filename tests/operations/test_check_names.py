@@ -8,9 +8,10 @@ import pytest
 
 from smalls.compiling import compiler_for
 from smalls.operations import AddConstraint, AddTable, DropConstraint
+from smalls.program import prepare
 from smalls.reflect import differences
 from smalls.schema import Check, Column, Schema, Table, types
-from smalls.steps import Start, execute, prepare
+from smalls.steps import Start, execute
 from tests.conftest import obtain
 from tests.databases import fresh_database
 from tests.operations.harness import Bench

@@ -18,9 +18,10 @@ from smalls.differ import diff
 from smalls.hints import Hints
 from smalls.manager import MigrationManager
 from smalls.operations import AlterColumn
+from smalls.program import prepare
 from smalls.reflect import differences
 from smalls.schema import Check, Column, Index, Schema, Sql, Table, types
-from smalls.steps import Start, execute, one_transaction, prepare
+from smalls.steps import Start, execute, one_transaction
 from tests.conftest import obtain
 from tests.databases import fresh_database
 from tests.operations.harness import Bench, models_of
