@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from smalls.dialects.base import Trouble, message_of
@@ -201,7 +201,7 @@ class History:
         )
 
 
-@cache
+@lru_cache(maxsize=4)  # bounded, since it holds on to a run's dialect
 def _insertion(table: str, columns: tuple[str, ...], quote: Callable[[str], str], param: str) -> str:
     """Return the statement that adds a row with these columns, the same for every migration of a run."""
     names, marks = ", ".join(map(quote, columns)), ", ".join([param] * len(columns))
