@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from smalls import journal as entries
 from smalls.aftermath import Aftermath
-from smalls.failures import Failure, explain
-from smalls.guard import BadOutcomeError, Guard, Held
+from smalls.guard import BadOutcomeError, Guard
 from smalls.history import NO_FACTS
 from smalls.intents import Intents
 from smalls.model import Direction, Kind
@@ -117,9 +116,10 @@ class Executor:
     def _one(self, step: Step) -> None:
         with self.stop.graceful():
             took, statements = self._run(step)
-        self._tell(step, took, statements)
+        self.tell(step, took, statements)
 
-    def _tell(self, step: Step, took: int, statements: int) -> None:
+    def tell(self, step: Step, took: int, statements: int) -> None:
+        """Tell that a step is done: its milliseconds, and how many statements it sent."""
         key = step.migration.key
         told: dict[str, Any] = {"migration": key, "duration_ms": took, "statements": statements}
         if step.direction is Direction.FORWARD:
@@ -127,73 +127,7 @@ class Executor:
         else:
             self.emit("migration.undone", f"Undid {key}.", **told)
 
-    def together(self, steps: Sequence[Step], count: Callable[[Migration], None]) -> None:
-        """Run steps in one transaction, and record them in it: all or none. Raises as `apply` does.
-
-        `count` is called for each that was recorded for good.
-        """
-        self.retries.tries = 0
-        with self.stop.graceful():
-            while (done := self._attempt_all(steps, count)) is None:
-                pass
-        for each in done:
-            self._tell(*each)
-            count(each[0].migration)
-
-    def _attempt_all(
-        self, steps: Sequence[Step], count: Callable[[Migration], None]
-    ) -> list[tuple[Step, int, int]] | None:
-        """Run all steps once; None if they are to be tried again, and nothing of them took effect."""
-        tap = self._tap()
-        guard = Guard(self.work, tap, self.emit, "run", wrap=True, holds=Held.RUN)
-        current = steps[0]
-        done: list[tuple[Step, int, int]] = []
-        try:
-            for current in steps:
-                done.append((current, *self._next(current, guard, tap)))
-            self._commit(guard, "run")
-        except BaseException as error:
-            whole = replace(current, retried=all(step.retried for step in steps))
-            if self._may_try_again(whole, guard, tap) and self.retries.wait(current.migration.key, error):
-                return None
-            told = self.aftermath.of(current, guard, tap, error, begun=False)
-            told.message += self._rest(done, count)
-            raise told from None
-        return done
-
-    def _rest(self, done: Sequence[tuple[Step, int, int]], count: Callable[[Migration], None]) -> str:
-        """Say what became of those before a failure: the history knows whether the code ended the transaction."""
-        if not done:
-            return ""
-        try:
-            recorded = {row.key for row in self.history.read().rows}
-        except Exception:
-            return " Whether those before it in the run's transaction are recorded could not be read."
-        kept = [
-            each for each in done if (each[0].migration.key in recorded) == (each[0].direction is Direction.FORWARD)
-        ]
-        for each in kept:
-            self._tell(*each)
-            count(each[0].migration)
-        if kept:
-            return f" Its code committed those before it too: {len(kept)} are recorded."
-        return f" Those before it in the run's transaction ({len(done)}) were rolled back with it."
-
-    def _next(self, step: Step, guard: Guard, tap: Tap) -> tuple[int, int]:
-        """Run a step in the transaction of all, and record it there at once, for whoever may commit it."""
-        self._announce(step)
-        self.watch.over(tap, step.migration.key)
-        started, before = self.clock.monotonic(), tap.count
-        with guard.watching():
-            self._call(step.migration, step.code)
-        took = int((self.clock.monotonic() - started) * 1000)
-        inspect_outcome(guard)
-        with self.stop.shielded():
-            self.work.send(*step.record(took))
-        self.stop.check()
-        return took, tap.count - before
-
-    def _commit(self, guard: Guard, name: str, *records: Bound) -> None:
+    def commit(self, guard: Guard, name: str, *records: Bound) -> None:
         """Commit with the records, if the lock is still held. Raises LockLostError and what the database raises."""
         self.stop.check()
         try:
@@ -202,33 +136,10 @@ class Executor:
         except Exception as error:
             raise self.locks.denies(error) or error from None
 
-    def rehearse(self, steps: Sequence[tuple[Migration, Callable[[], Any]]]) -> None:
-        """Run migrations forward in one transaction and roll it back, whatever happens."""
-        tap = self._tap()
-        guard = Guard(self.work, tap, self.emit, "rehearsal", wrap=True, holds=Held.REHEARSAL)
-        migration = None
-        try:
-            with guard.watching():
-                for migration, code in steps:
-                    self._call(migration, code)
-                    inspect_outcome(guard)
-                    self.emit(
-                        "migration.planned",
-                        f"{migration.key} ran through.",
-                        migration=migration.key,
-                        direction=Direction.FORWARD.value,
-                    )
-        except BaseException as error:
-            clean = guard.undo() and not tap.aside
-            if migration is None:
-                raise
-            failure = Failure(migration, Direction.FORWARD, error, tap, clean=clean)
-            raise explain(failure, self.work.dialect, self.stop) from None
-        guard.undo()
-
     # ── one step ──
 
-    def _tap(self) -> Tap:
+    def tap(self) -> Tap:
+        """Return what sees the statements of one try."""
         return Tap(
             self.stop,
             ddl_commits=not self.work.dialect.transactional_ddl,
@@ -238,13 +149,14 @@ class Executor:
 
     def _run(self, step: Step) -> tuple[int, int]:
         """Run a step and record it; return the milliseconds its code took, and how many statements it sent."""
-        self._announce(step)
+        self.announce(step)
         self.retries.tries = 0
         while True:
             if (done := self._attempt(step)) is not None:
                 return done
 
-    def _announce(self, step: Step) -> None:
+    def announce(self, step: Step) -> None:
+        """Tell that a step begins."""
         key = step.migration.key
         self.emit(
             "migration.started",
@@ -258,7 +170,7 @@ class Executor:
         """Run a step once, and record it; None if it is to be tried again, and nothing of it took effect."""
         key = step.migration.key
         wrap = self.work.dialect.transactional_ddl and step.migration.traits.transaction and step.wrap
-        tap = self._tap()
+        tap = self.tap()
         emit = partial(self.emit, migration=key)
         guard = Guard(self.work, tap, emit, key, wrap=wrap, lifts=not step.resumable)
         self.watch.over(tap, key)
@@ -268,19 +180,13 @@ class Executor:
         try:
             intents.fence = self._fence(step, wrap=wrap)
             if step.resumable:
-                with self.stop.shielded():  # or a stop would leave a beginning that nobody ends
-                    self.journal.add(key, _BEGUN[step.direction])
-                    intents.begun = True
-                self.stop.check()
-            started = self.clock.monotonic()
-            with guard.watching():
-                self._call(step.migration, step.code)
-            took = int((self.clock.monotonic() - started) * 1000)
+                self._begin(step, intents)
+            took = self.call_watched(step, guard)
             intents.check()
             inspect_outcome(guard, proven=False)
             self._record(step, guard, took, begun=intents.begun)
         except BaseException as error:
-            if self._may_try_again(step, guard, tap) and self.retries.wait(key, error):
+            if self.may_try_again(step, guard, tap) and self.retries.wait(key, error):
                 return None
             raise self.aftermath.of(step, guard, tap, error, begun=intents.begun) from None
         finally:
@@ -288,6 +194,12 @@ class Executor:
                 with contextlib.suppress(Exception):
                     self.work.bound_lock_waits(self.work.settings.ddl_lock_timeout)
         return took, tap.count
+
+    def _begin(self, step: Step, intents: Intents) -> None:
+        with self.stop.shielded():  # or a stop would leave a beginning that nobody ends
+            self.journal.add(step.migration.key, _BEGUN[step.direction])
+            intents.begun = True
+        self.stop.check()
 
     def _fence(self, step: Step, *, wrap: bool) -> Sequence[Bound]:
         """Return what keeps code outside a transaction from changing anything once the lock is lost.
@@ -300,7 +212,15 @@ class Executor:
             self.locks.check()
         return ()
 
-    def _call(self, migration: Migration, code: Callable[[], Any]) -> None:
+    def call_watched(self, step: Step, guard: Guard) -> int:
+        """Run a step's code, watched by the guard; return the milliseconds."""
+        started = self.clock.monotonic()
+        with guard.watching():
+            self.call(step.migration, step.code)
+        return int((self.clock.monotonic() - started) * 1000)
+
+    def call(self, migration: Migration, code: Callable[[], Any]) -> None:
+        """Run a migration's code. Raises BadOutcomeError where it is of a kind whose body does not run."""
         # Relative paths, ours and those of the files to come, mean what they meant before.
         with (
             contextlib.chdir("."),
@@ -323,7 +243,7 @@ class Executor:
         self.stop.check()
         with self.stop.shielded():
             if guard.inside:
-                self._commit(guard, step.migration.key, *self._records(step, took, begun=begun))
+                self.commit(guard, step.migration.key, *self._records(step, took, begun=begun))
                 return
             self.work.connect()  # the code may have closed it
             records = self._records(step, took, begun=begun)
@@ -342,7 +262,7 @@ class Executor:
 
     # ── failure ──
 
-    def _may_try_again(self, step: Step, guard: Guard, tap: Tap) -> bool:
+    def may_try_again(self, step: Step, guard: Guard, tap: Tap) -> bool:
         """Roll back, and tell whether it is as if nothing had been."""
         if not step.retried or guard.committed or tap.aside:
             return False

@@ -125,7 +125,9 @@ def _apply(run: Run, held: HeldLocks, planned: Sequence[Migration], ready: dict[
     if run.log.console:
         run.log.console.progress(len(planned))
     if run.settings.transaction is Transaction.RUN:
-        executor.together(in_one(executor, planned, ready, Direction.FORWARD), run.count_applied)
+        from smalls.together import run_together
+
+        run_together(executor, in_one(executor, planned, ready, Direction.FORWARD), run.count_applied)
         return
     for migration in planned:
         run.stop.check()
@@ -195,6 +197,8 @@ def rehearse(run: Run, target: str | None, app: str = "", phase: Phase = Phase.E
 
     Raises UsageError where the engine cannot roll DDL back, or a file asks for no transaction.
     """
+    from smalls import together
+
     if not run.chosen.dialect.transactional_ddl:
         raise UsageError(
             "--plan=execute needs an engine that can roll DDL back; MySQL and MariaDB commit it at once.",
@@ -212,7 +216,7 @@ def rehearse(run: Run, target: str | None, app: str = "", phase: Phase = Phase.E
         outside = [m.key for m, (_, how) in steps if not how.get("wrap", True)]
         if outside:
             raise UsageError(f"These have steps that no transaction can hold: {listed(outside)}.")
-        run.executor(held).rehearse([(m, code) for m, (code, _) in steps])
+        together.rehearse(run.executor(held), [(m, code) for m, (code, _) in steps])
     styles = {True: "declarative", False: "direct"}
     return [
         {"migration": m.key, "path": m.path, "style": styles[m.traits.declarative], "executed": "rolled back"}

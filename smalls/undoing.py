@@ -113,8 +113,10 @@ def undo_all(run: Run, held: HeldLocks, migrations: Sequence[Migration], ready: 
     executor = run.executor(held)
     try:
         if run.settings.transaction is Transaction.RUN:
+            from smalls.together import run_together
+
             steps = in_one(executor, migrations, ready, Direction.BACKWARD)
-            executor.together(steps, run.count_undone)
+            run_together(executor, steps, run.count_undone)
             return
         for migration in migrations:
             run.stop.check()
