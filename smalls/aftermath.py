@@ -51,19 +51,7 @@ class Aftermath:
             if isinstance(error, Stopped) and tap.opaque and not guard.inside:
                 self._cut()
             undone = guard.undo()
-            nothing = tap.effects == 0 and not tap.opaque and not guard.committed and not step.resumed
-            clean = (undone or nothing) and not tap.aside
-            failure = Failure(
-                step.migration,
-                step.direction,
-                error,
-                tap,
-                clean=clean,
-                resumable=step.resumable,
-                holder=self.watch.last,
-                tries=self.retries.tries,
-                committing=guard.committing,
-            )
+            failure = self._failure(step, guard, tap, error, undone=undone)
             if failure.is_lost(self.work.dialect) or self.stop.abandoned:
                 failure = self._after_loss(failure, in_transaction=undone)
             told = explain(failure, self.work.dialect, self.stop)
@@ -78,6 +66,20 @@ class Aftermath:
             statements=tap.count,
         )
         return told
+
+    def _failure(self, step: Step, guard: Guard, tap: Tap, error: BaseException, *, undone: bool) -> Failure:
+        nothing = tap.effects == 0 and not tap.opaque and not guard.committed and not step.resumed
+        return Failure(
+            step.migration,
+            step.direction,
+            error,
+            tap,
+            clean=(undone or nothing) and not tap.aside,
+            resumable=step.resumable,
+            holder=self.watch.last,
+            tries=self.retries.tries,
+            committing=guard.committing,
+        )
 
     def _cut(self) -> None:
         """End what code sent on the driver's own connection, which a stop may have left in mid-answer."""

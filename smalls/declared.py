@@ -60,23 +60,25 @@ def runner(run: Run, migration: Migration, prepared: Prepared, direction: Direct
             setting="SMALLS_TRANSACTION",
         )
     mark = NO_MARK if whole else progress
-
-    def warn(sql: str, reason: str) -> None:
-        run.log(
-            "migration.downgraded",
-            f"{migration.key}: the table cannot do it as planned ({reason}); sending instead: {sql}",
-            migration=migration.key,
-            reason=reason,
-            statement=sql,
-        )
+    warn = partial(_warn, run, migration.key)
+    again = partial(run.retries.run, migration.key)
 
     def code() -> None:
         execute(program, run.work.database, prepared.functions, mark=mark, start=start, warn=warn, again=again)
 
-    again = partial(run.retries.run, migration.key)
     how = {"wrap": wrap, "resumable": not whole, "resumed": resumed, "retried": whole}
     forward = direction is Direction.FORWARD
     return code, how | ({"facts": facts_of(run, migration, prepared.operations)} if forward else {})
+
+
+def _warn(run: Run, key: str, sql: str, reason: str) -> None:
+    run.log(
+        "migration.downgraded",
+        f"{key}: the table cannot do it as planned ({reason}); sending instead: {sql}",
+        migration=key,
+        reason=reason,
+        statement=sql,
+    )
 
 
 def facts_of(run: Run, migration: Migration, operations: tuple[Operation, ...]) -> Facts:

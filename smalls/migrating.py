@@ -16,6 +16,7 @@ from smalls.specs import Transaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from types import ModuleType
 
     from smalls.assessment import Assessment
     from smalls.lock import HeldLocks
@@ -45,19 +46,26 @@ def migrate(run: Run, target: str | None, app: str = "", phase: Phase = Phase.EX
         return _nothing(assessment, target)
     modules = load_all(planned, run.stop.check)
     with run.locked() as held:
-        assessment = run.look(locked=True)
-        planned = _plan(run, assessment, target, app, phase)
-        if not planned:
-            _hold_to_promises(run)
-            return _nothing(assessment, target)
-        _hold_for_older(run, planned)
-        require_names(run, planned, assessment)
-        missing = [migration for migration in planned if migration.key not in modules]
-        modules |= load_all(missing, run.stop.check)
-        ready = readied(run, planned, modules, Direction.FORWARD)
-        run.prepare_tables()
-        _apply(run, held, planned, ready)
+        return _migrate_locked(run, held, modules, target, app, phase=phase)
+
+
+def _migrate_locked(
+    run: Run, held: HeldLocks, modules: dict[str, ModuleType], target: str | None, app: str, *, phase: Phase
+) -> str:
+    """Plan anew, since another run may have been at it meanwhile, and apply; `modules` are loaded already."""
+    assessment = run.look(locked=True)
+    planned = _plan(run, assessment, target, app, phase)
+    if not planned:
         _hold_to_promises(run)
+        return _nothing(assessment, target)
+    _hold_for_older(run, planned)
+    require_names(run, planned, assessment)
+    missing = [migration for migration in planned if migration.key not in modules]
+    modules |= load_all(missing, run.stop.check)
+    ready = readied(run, planned, modules, Direction.FORWARD)
+    run.prepare_tables()
+    _apply(run, held, planned, ready)
+    _hold_to_promises(run)
     rest = f"{run.counts.pending} pending" if run.counts.pending else "the database is up to date"
     return f"Applied {_count(planned)}; {rest}{_and_held(run.counts.held)}."
 

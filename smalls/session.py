@@ -43,7 +43,7 @@ class WorkSession:
         self._wires: weakref.WeakSet[Wire] = weakref.WeakSet()
         self._lost: list[str] | None = None
         self._silent = False
-        self._set_up = SetUp(dialect, Session(settings, label), stop, self.wire)
+        self._set_up = SetUp(dialect, Session(settings, label), stop)
         self._own_set_up = database._initialize_connection  # noqa: SLF001 -- Peewee's hook for each new connection
         database._initialize_connection = self._initialise  # noqa: SLF001
 
@@ -150,7 +150,7 @@ class WorkSession:
         """
         wire = self.wire()
         try:
-            self._set_up.prepare(wire.connection)
+            self._set_up.prepare(wire.connection, self.wire)
         except BaseException:
             wire.close()
             raise
@@ -263,9 +263,9 @@ class WorkSession:
         """Set a connection up; one that a migration's thread opened is not the working session."""
         self._own_set_up(connection)
         if threading.get_ident() != self._thread:
-            self._set_up.prepare(connection)
+            self._set_up.prepare(connection, self.wire)
             return
         self.raw = connection
-        self.session_id = self._set_up.prepare(connection)
+        self.session_id = self._set_up.prepare(connection, self.wire)
         if self.on_reconnect:
             self.on_reconnect()

@@ -28,14 +28,12 @@ class SetUp:
     `relayed` is whether a proxy or pooler speaks to the server in sessions of its own, `pooled` whether it
     changes them between transactions. Then the set-up is said anew in each transaction, for it alone: said for
     the session it would stay behind in one that others get, and not be there where the next statement runs.
-    `wire` gives a connection of its own, to find that out.
     """
 
-    def __init__(self, dialect: Dialect, session: Session, stop: Stop, wire: Callable[[], Wire]) -> None:
+    def __init__(self, dialect: Dialect, session: Session, stop: Stop) -> None:
         self._dialect = dialect
         self._settings: Settings = session.settings
         self._stop = stop
-        self._wire = wire
         self.relayed = False
         self.pooled = False
         self.statements = dialect.setup(session)
@@ -47,10 +45,13 @@ class SetUp:
         """The set-up for one transaction, as a script."""
         return "; ".join(_LOCAL.sub("SET LOCAL ", statement) for statement in self.statements)
 
-    def prepare(self, connection: Any) -> str | None:
-        """Send the set-up, and return the session's id. Raises ConfigError for what the database refuses."""
+    def prepare(self, connection: Any, wire: Callable[[], Wire]) -> str | None:
+        """Send the set-up, and return the session's id. Raises ConfigError for what the database refuses.
+
+        `wire` gives a connection of its own, to find out what is between us and the server.
+        """
         try:
-            return self._send_set_up(connection)
+            return self._send_set_up(connection, wire)
         except Exception as error:
             if self._dialect.trouble(error) not in {Trouble.OTHER, Trouble.NO_TABLE}:
                 raise
@@ -68,12 +69,12 @@ class SetUp:
             "SMALLS_SESSION_SQL": settings.session_sql,
         }
 
-    def _send_set_up(self, connection: Any) -> str | None:
+    def _send_set_up(self, connection: Any, wire: Callable[[], Wire]) -> str | None:
         cursor = connection.cursor()
         session_id = self._id_of(cursor)
         self.relayed = session_id is not None and self._dialect.is_relayed(connection, session_id)
         if self.relayed and self._dialect.engine is Engine.POSTGRES:
-            self.pooled = self.pooled or self._changes_sessions(cursor)
+            self.pooled = self.pooled or self._changes_sessions(cursor, wire)
         if self.pooled:
             self._do_without_session(connection)
         else:
@@ -92,12 +93,12 @@ class SetUp:
         cursor.execute(self._dialect.session_query)
         return str(cursor.fetchone()[0])
 
-    def _changes_sessions(self, cursor: Any) -> bool:
+    def _changes_sessions(self, cursor: Any, wire: Callable[[], Wire]) -> bool:
         """Tell whether the pooler gives this client's server session to others between its transactions.
 
         While this client is connected, nobody else can get its session unless it is given away.
         """
-        other = self._wire()
+        other = wire()
         try:
             for _ in range(_PROBES):
                 mine = self._id_of(cursor)

@@ -75,15 +75,7 @@ def execute(flags: Flags, command: str, body: Callable[[Run], str], *, skippable
     try:
         settings = load(flags, os.environ)
     except Exception as raised:
-        error = raised if isinstance(raised, SmallsError) else _defect(raised)
-        log = Log(_form_despite(flags), "info", story.run_id, Redactor(), sys.stderr, hear=story.hear)
-        if reason:
-            obstacle = error.message.removesuffix(".")
-            ended = Ended(Exit.OK, skipping.told(log, command, reason, obstacle), skipped=True)
-        else:
-            _fail(log, error)
-            ended = Ended(error.exit_code, error.message, error)
-        return _finish(log, ended, _tell(log, story, ended, Counts()))
+        return _end_without_settings(flags, command, story, raised, reason)
     redactor = Redactor(settings.secrets)
     log = Log(settings.log_format, settings.log_level, story.run_id, redactor, sys.stderr, hear=story.hear)
     story.environment, story.image_version = settings.environment.value, settings.image_version
@@ -111,6 +103,18 @@ def execute(flags: Flags, command: str, body: Callable[[Run], str], *, skippable
         finished = end(ended)
     code = _finish(log, ended, finished)
     return _leave(code) if stop.abandoned else code
+
+
+def _end_without_settings(flags: Flags, command: str, story: Story, raised: Exception, reason: str) -> int:
+    error = raised if isinstance(raised, SmallsError) else _defect(raised)
+    log = Log(_form_despite(flags), "info", story.run_id, Redactor(), sys.stderr, hear=story.hear)
+    if reason:
+        obstacle = error.message.removesuffix(".")
+        ended = Ended(Exit.OK, skipping.told(log, command, reason, obstacle), skipped=True)
+    else:
+        _fail(log, error)
+        ended = Ended(error.exit_code, error.message, error)
+    return _finish(log, ended, _tell(log, story, ended, Counts()))
 
 
 def _leave(code: int) -> NoReturn:

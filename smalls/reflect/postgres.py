@@ -68,12 +68,7 @@ def read(query: Query, *, without: Iterable[str] = ()) -> Catalogue:
         if name not in left_out
     }
     oids = list(heads)
-    columns: dict[int, dict[str, LiveColumn]] = defaultdict(dict)
-    for oid, name, *rest in query(_COLUMNS, (oids,)):
-        columns[oid][name] = LiveColumn(*rest)
-    keys: dict[int, list[str]] = defaultdict(list)
-    for oid, name in query(_KEYS, (oids,)):
-        keys[oid].append(name)
+    columns, keys = _columns(query, oids), _keys(query, oids)
     constraints, indexes, sequences, triggers = (
         _by_table(query, sql, oids) for sql in (_CONSTRAINTS, _INDEXES, _SEQUENCES, _TRIGGERS)
     )
@@ -92,6 +87,20 @@ def read(query: Query, *, without: Iterable[str] = ()) -> Catalogue:
             for oid, (shown, comment, options) in heads.items()
         }
     )
+
+
+def _columns(query: Query, oids: list[int]) -> dict[int, dict[str, LiveColumn]]:
+    found: dict[int, dict[str, LiveColumn]] = defaultdict(dict)
+    for oid, name, *rest in query(_COLUMNS, (oids,)):
+        found[oid][name] = LiveColumn(*rest)
+    return found
+
+
+def _keys(query: Query, oids: list[int]) -> dict[int, list[str]]:
+    found: dict[int, list[str]] = defaultdict(list)
+    for oid, name in query(_KEYS, (oids,)):
+        found[oid].append(name)
+    return found
 
 
 def _by_table(query: Query, sql: str, oids: list[int]) -> dict[int, dict[str, str]]:
