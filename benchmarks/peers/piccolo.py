@@ -33,6 +33,37 @@ APP_CONFIG = AppConfig(
     migrations_folder_path=str(Path(__file__).parent / "piccolo_migrations"),
 )
 """
+COLUMN = """\
+    manager.add_column(
+        table_class_name="Bench{number:05}",
+        tablename="{table}",
+        column_name="{name}",
+        db_column_name="{name}",
+        column_class_name="{kind}",
+        column_class={kind},
+        params={{
+            {own},
+            "null": False,
+            "primary_key": {primary_key},
+            "unique": False,
+            "index": False,
+            "index_method": IndexMethod.btree,
+            "choices": None,
+            "db_column_name": None,
+            "secret": False,
+        }},
+        schema=None,
+    )
+"""
+COLUMNS = (
+    {"name": "id", "kind": "Integer", "own": '"default": None', "primary_key": True},
+    {
+        "name": "name",
+        "kind": "Varchar",
+        "own": f'"length": {schema.WIDTH},\n            "default": ""',
+        "primary_key": False,
+    },
+)
 FILE = """from piccolo.apps.migrations.auto.migration_manager import MigrationManager
 from piccolo.columns.column_types import Integer
 from piccolo.columns.column_types import Varchar
@@ -48,49 +79,7 @@ async def forwards():
 
     manager.add_table(class_name="Bench{number:05}", tablename="{table}", schema=None, columns=None)
 
-    manager.add_column(
-        table_class_name="Bench{number:05}",
-        tablename="{table}",
-        column_name="id",
-        db_column_name="id",
-        column_class_name="Integer",
-        column_class=Integer,
-        params={{
-            "default": None,
-            "null": False,
-            "primary_key": True,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        }},
-        schema=None,
-    )
-
-    manager.add_column(
-        table_class_name="Bench{number:05}",
-        tablename="{table}",
-        column_name="name",
-        db_column_name="name",
-        column_class_name="Varchar",
-        column_class=Varchar,
-        params={{
-            "length": {width},
-            "default": "",
-            "null": False,
-            "primary_key": False,
-            "unique": False,
-            "index": False,
-            "index_method": IndexMethod.btree,
-            "choices": None,
-            "db_column_name": None,
-            "secret": False,
-        }},
-        schema=None,
-    )
-
+{columns}
     return manager
 """
 
@@ -112,7 +101,9 @@ class Piccolo(PythonPeer):
                 title=schema.stem(number),
                 number=number,
                 table=schema.table(number),
-                width=schema.WIDTH,
+                columns="\n".join(
+                    COLUMN.format(number=number, table=schema.table(number), **column) for column in COLUMNS
+                ),
             )
             write(folder, f"bench/piccolo_migrations/bench_2026_01_01t00_00_00_{number:06}.py", text)
 
