@@ -76,7 +76,7 @@ class Guard:
         self._wrap = wrap
         self._holds = holds
         self._lifts = lifts
-        self._hooks = Hooks(work.database, tap, self, wrap=wrap)
+        self._hooks: Hooks | None = None
         self._marker: Any = None
         self._restore: Callable[[], None] = lambda: None
         self._ineffective: list[str] = []
@@ -100,8 +100,12 @@ class Guard:
         """
         if not self.inside:
             self._open()
-        with self._hooks.in_place():
-            yield
+        self._hooks = Hooks(self._db, self._tap, self, wrap=self._wrap)
+        try:
+            with self._hooks.in_place():
+                yield
+        finally:
+            self._hooks = None  # it has us, and a ring lives until somebody looks for it
 
     def still_ours(self) -> bool:
         """Ask the server whether our transaction is still the one that is open: only then it has our mark."""
@@ -261,7 +265,7 @@ class Guard:
             return False
         elif is_rollback(sql):
             self.lose("ROLLBACK")
-        elif self._hooks.alone() and (is_begin(sql) or self._work.dialect.must_leave(sql)):
+        elif self._hooks and self._hooks.alone() and (is_begin(sql) or self._work.dialect.must_leave(sql)):
             self.leave(sql.split("(", maxsplit=1)[0].strip()[:40])
         elif self._work.dialect.is_ineffective(sql):
             self._ineffective.append(sql)

@@ -263,8 +263,10 @@ def test_a_session_killed_in_the_middle_of_a_statement(database: Database, open_
     """The statement's own error is that of a lost connection, not of a cancelled statement."""
     run = open_run(database.url)
     run.work.connect()
-    threading.Timer(0.3, database.query, [killing(database, run)]).start()
+    killer = threading.Timer(0.3, database.query, [killing(database, run)])
+    killer.start()
     assert troubled(run, slow(database, 5)) is Trouble.LOST
+    killer.join()
 
 
 def killing(database: Database, run: Opened) -> str:
@@ -277,8 +279,10 @@ def test_a_cancelled_statement(database: Database, open_run: OpenRun) -> None:
     """A statement that was cancelled, by us or by a person, is told from one that failed by itself."""
     run = open_run(database.url)
     run.work.connect()
-    threading.Timer(0.3, run.work.cancel).start()
+    canceller = threading.Timer(0.3, run.work.cancel)
+    canceller.start()
     assert troubled(run, slow(database, 5)) is Trouble.CANCELLED
+    canceller.join()  # it asks the server once more, on a connection that would end with the database
     assert run.work.query("SELECT 1")[0][0] == 1
 
 

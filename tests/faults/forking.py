@@ -35,8 +35,9 @@ class Running:
 
     def kill(self) -> None:
         """Kill it as the system does when memory is short."""
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(self.pid, signal.SIGKILL)
+        if not self.ended.is_set():  # its number may be another's by now
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
 
     def finish(self, timeout: float = LONGEST) -> Result:
         """Wait for its end, and give what it left behind; one that hangs is killed, and is a failure."""

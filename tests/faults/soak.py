@@ -20,6 +20,7 @@ FILES = 4  # of the ten: a cycle is to be short
 FAULTS = ("none", "none", "kill", "cut", "delay")
 LOOK_EVERY = 50
 WARM = 0.1  # of the cycles, before memory is looked at
+WARM_AT_LEAST = 4  # of cycles: what a fault needs is imported at the first of its kind
 RETRIES = 3
 FORWARD, BACK = ("migrate",), ("rollback", "zero", "--yes")
 GROWTH = 4 << 20  # of bytes
@@ -52,7 +53,7 @@ def soak(place: Place, cycles: int, seed: int, seconds: float = 1e9) -> Tally:
     wait_until(lambda: place.forks.held()["threads"] == 1, 10)
     tally.measured = {**_summed(held, took), "statements_first": first, "statements_last": _sent(place)}
     tally.measured["journal"] = place.scene.database.query("SELECT count(*) FROM smalls_journal")[0][0]
-    assert held[-1]["rss"] - held[int(len(held) * WARM)]["rss"] < GROWTH, tally.measured
+    assert held[-1]["rss"] - held[_warm(held)]["rss"] < GROWTH, tally.measured
     return tally
 
 
@@ -111,10 +112,14 @@ def _nothing_left(place: Place) -> None:
         assert left <= {"", ".smalls-lock", "-smalls-lock"}, left
 
 
+def _warm(held: list[dict[str, Any]]) -> int:
+    return min(max(WARM_AT_LEAST, int(len(held) * WARM)), len(held) - 1)
+
+
 def _summed(held: list[dict[str, Any]], took: list[float]) -> dict[str, Any]:
     some = max(1, len(held) // 10)
     used = [each["cpu"] for each in held]
-    marks = {"begin": int(len(held) * WARM), "half": len(held) // 2, "end": len(held) - 1}
+    marks = {"begin": _warm(held), "half": len(held) // 2, "end": len(held) - 1}
     return {
         **{f"rss_mib_{name}": round(held[at]["rss"] / 2**20, 1) for name, at in marks.items()},
         **{f"descriptors_{name}": held[at]["descriptors"] for name, at in marks.items()},

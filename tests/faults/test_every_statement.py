@@ -171,6 +171,6 @@ def test_a_small_crowd(engine: str, forks: Forks) -> None:
 def test_a_short_soak(engine: str) -> None:
     """Forward and back while things go wrong: nothing is left on the server, and the process grows by nothing."""
     ready(engine)
-    tally = campaign.fight(engine, "declarative", lambda place: soak.soak(place, 8, SEED))
+    tally = campaign.fight(engine, "declarative", lambda place: soak.soak(place, 10, SEED))
     assert tally.failures == []
     assert tally.measured["descriptors_end"] == tally.measured["descriptors_begin"]
