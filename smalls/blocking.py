@@ -69,9 +69,7 @@ class Watch:
             elif entry is not None and time.monotonic() - since >= self._after / 2:
                 try:
                     self._ask(entry, time.monotonic() - since)
-                except (
-                    Exception
-                ):  # without the right to know, on a server that cannot tell, or its connection is gone
+                except Exception:  # no right to know, a server that cannot tell, a connection that is gone
                     self._hang_up()
 
     def _running(self) -> Sent | None:
